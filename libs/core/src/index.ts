@@ -1,0 +1,7 @@
+export * from './bytes.js'
+export * from './clock.js'
+export * from './entropy.js'
+export * from './error.js'
+export * from './error-codes.js'
+export * from './ids.js'
+export * from './request-state.js'

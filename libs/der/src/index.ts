@@ -1,0 +1,6 @@
+export * from './limits.js'
+export * from './tag.js'
+export * from './reader.js'
+export * from './values.js'
+export * from './writer.js'
+export * from './pem.js'
