@@ -184,3 +184,18 @@ describe('strangers’ bytes', () => {
     )
   })
 })
+
+describe('the element a reader stands in', () => {
+  it('is the whole element as received, wherever it stands', () => {
+    const inner = encodeSequence(encodeInteger(7))
+    const message = encodeSequence(encodeInteger(1), inner, encodeInteger(2))
+    const reader = DerReader.over(message)
+    expect(reader.raw).toEqual(message)
+    const outer = reader.sequence('outer')
+    outer.integer('one')
+    const entered = outer.sequence('inner')
+    entered.integer('seven')
+    expect(Buffer.from(entered.raw)).toEqual(Buffer.from(inner))
+    expect(Buffer.from(outer.raw)).toEqual(Buffer.from(message))
+  })
+})

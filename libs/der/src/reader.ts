@@ -37,7 +37,8 @@ export class DerReader {
     start: number,
     private readonly limit: number,
     private readonly depth: number,
-    private readonly budget: Budget
+    private readonly budget: Budget,
+    private readonly elementStart: number = start
   ) {
     this.position = start
   }
@@ -55,6 +56,11 @@ export class DerReader {
       )
     }
     return new DerReader(bytes, 0, bytes.length, 0, { elements: limits.maxElements, maxDepth: limits.maxDepth })
+  }
+
+  /** The whole element, as received, that this reader reads the inside of; of a whole message, the message. */
+  get raw(): Uint8Array {
+    return this.bytes.subarray(this.elementStart, this.limit)
   }
 
   /** Whether everything has been read. */
@@ -110,7 +116,8 @@ export class DerReader {
       start + element.raw.length - element.content.length,
       end,
       this.depth + 1,
-      this.budget
+      this.budget,
+      start
     )
   }
 
