@@ -1,0 +1,52 @@
+import type { CaId, PrincipalId, RequestId, RequestState } from '@app/core'
+
+/**
+ * A serial number and what became of it. It is reserved, with the exact TBS, before anything is signed, so that every
+ * signature can be explained; one that was reserved and never issued is abandoned and goes on the next CRL.
+ */
+export interface CertificateRow {
+  readonly caId: CaId
+  /** Content octets of the INTEGER. */
+  readonly serialNumber: Buffer
+  /** The certificate of the CA that it was made under. */
+  readonly certIndex: number
+  readonly requestId: RequestId
+  readonly state: 'reserved' | 'issued' | 'abandoned'
+  readonly archival: boolean
+  /** Its sealed key: present exactly for archival certificates, and then of the same request. */
+  readonly sealedKeyRequestId: RequestId | null
+  readonly tbs: Buffer
+  readonly certificate: Buffer | null
+  readonly subject: string
+  readonly notBefore: Date
+  readonly notAfter: Date
+  readonly sha1: Buffer | null
+  readonly sha256: Buffer | null
+  /** SHA-1 of the public key's bit string. */
+  readonly keyId: Buffer
+  readonly principalId: PrincipalId | null
+  readonly reservedAt: Date
+  readonly issuedAt: Date | null
+  readonly revokedAt: Date | null
+  /** CRLReason (RFC 5280, 5.3.1). */
+  readonly revocationReason: number | null
+}
+
+/** What a list shows of a certificate. */
+export type CertificateSummary = Omit<CertificateRow, 'tbs' | 'certificate'>
+
+/** What a CRL says of a certificate. An abandoned serial number has the time of its reservation. */
+export interface CrlEntryRow {
+  readonly serialNumber: Buffer
+  readonly revokedAt: Date
+  readonly reason: number | null
+}
+
+/** The signed PKIResponse for a request, in the state that it tells of. */
+export interface ResponseRow {
+  readonly requestId: RequestId
+  readonly state: RequestState
+  /** ContentInfo, DER. */
+  readonly fullResponse: Buffer
+  readonly createdAt: Date
+}

@@ -1,0 +1,102 @@
+import type { CaId, PrincipalId, RequestId, RequestState, TemplateId } from '@app/core'
+
+/** The forms of a request (CR_IN_PKCS10, CR_IN_CMC, CR_IN_PKCS7, CR_IN_KEYGEN). */
+export type RequestFormat = 'pkcs10' | 'cmc' | 'pkcs7' | 'keygen'
+
+/** A request. Its number is what a client knows it by. */
+export interface RequestRow {
+  readonly id: RequestId
+  readonly caId: CaId
+  readonly state: RequestState
+  readonly format: RequestFormat
+  readonly dialect: 'microsoft' | 'standard'
+  /** As received, the archived key taken out. */
+  readonly rawRequest: Buffer
+  /** SHA-256 of the bytes as received, the archived key included. */
+  readonly requestDigest: Buffer
+  /** The name-value pairs that came beside the request, as text. */
+  readonly requestAttributes: string
+  /** The CR_IN_… word. */
+  readonly flags: number
+  /** The CR_FLG_… word. */
+  readonly rowFlags: number
+  readonly requesterId: PrincipalId | null
+  /** DOMAIN\account, or what else is known of the requester. */
+  readonly requesterName: string
+  readonly subject: string | null
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Buffer | null
+  /** SHA-1 of the public key's bit string. */
+  readonly keyId: Buffer | null
+  /** The template version that the request was judged by; never changes once set. */
+  readonly templateId: TemplateId | null
+  /** The name asked for, or that of the template. */
+  readonly templateName: string | null
+  /** Whether that template demands an archived key; null while there is no template. */
+  readonly archival: boolean | null
+  readonly carriesKey: boolean
+  readonly keyHashAlgorithm: string | null
+  readonly keyHash: Buffer | null
+  readonly proofDigest: string | null
+  readonly bodyPartId: number
+  /** Content octets of the INTEGER. */
+  readonly transactionId: Buffer | null
+  readonly senderNonce: Buffer | null
+  readonly idempotencyKey: string | null
+  readonly outOfBand: boolean
+  readonly submittedAt: Date
+  /** When it was issued, denied or failed; null before. */
+  readonly resolvedAt: Date | null
+  readonly failureCode: string | null
+  readonly failureMessage: string | null
+  readonly dispositionMessage: string
+  /** Until when no step takes it up again. */
+  readonly leaseUntil: Date | null
+  /** How often a lease was taken in the present state. */
+  readonly attempts: number
+  /** The state that the stored full response tells of; null when there is none. */
+  readonly respondedState: RequestState | null
+}
+
+/** What a list shows of a request. */
+export type RequestSummary = Pick<
+  RequestRow,
+  | 'id'
+  | 'caId'
+  | 'state'
+  | 'format'
+  | 'dialect'
+  | 'requesterId'
+  | 'requesterName'
+  | 'subject'
+  | 'keyId'
+  | 'templateId'
+  | 'templateName'
+  | 'archival'
+  | 'carriesKey'
+  | 'outOfBand'
+  | 'submittedAt'
+  | 'resolvedAt'
+  | 'failureCode'
+  | 'failureMessage'
+  | 'dispositionMessage'
+>
+
+/** What the archive may know of a request. */
+export type RequestForSealing = Pick<
+  RequestRow,
+  | 'id'
+  | 'caId'
+  | 'state'
+  | 'requesterId'
+  | 'requesterName'
+  | 'publicKey'
+  | 'keyId'
+  | 'templateId'
+  | 'templateName'
+  | 'archival'
+  | 'carriesKey'
+  | 'submittedAt'
+  | 'leaseUntil'
+  | 'attempts'
+>
