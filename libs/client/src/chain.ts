@@ -1,0 +1,52 @@
+import { createPublicKey, verify, webcrypto } from 'node:crypto'
+import { Certificate, CertificateChainValidationEngine, CryptoEngine, setEngine } from 'pkijs'
+import { AppError } from '@app/core'
+import { decodePem } from '@app/der'
+import { OID } from '@app/oid'
+
+type NodeCrypto = ConstructorParameters<typeof CryptoEngine>[0]['crypto']
+
+/** pkijs knows no Ed25519; everything else goes through Node's WebCrypto. */
+class Engine extends CryptoEngine {
+  override async verifyWithPublicKey(...parameters: Parameters<CryptoEngine['verifyWithPublicKey']>): Promise<boolean> {
+    const [data, signature, publicKeyInfo, signatureAlgorithm] = parameters
+    if (signatureAlgorithm.algorithmId !== OID.id_Ed25519) return super.verifyWithPublicKey(...parameters)
+    const spki = Buffer.from(publicKeyInfo.toSchema().toBER())
+    const key = createPublicKey({ key: spki, format: 'der', type: 'spki' })
+    const bytes =
+      data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    return verify(null, bytes, key, signature.valueBlock.valueHexView)
+  }
+}
+
+/** Makes Node's own cryptography the one that pkijs uses, once. */
+export function useNodeCryptography(): void {
+  setEngine('node', new Engine({ name: 'node', crypto: webcrypto as NodeCrypto }))
+}
+
+/**
+ * Verifies that a certificate chains to one of the trusted roots at the given time (RFC 5280, 6).
+ * @param trust PEM of the roots
+ * @param certificates DER of the certificate and of whatever may lie between, in any order; the certificate first
+ * Throws `chain_invalid` with the reason.
+ */
+export async function verifyChain(trust: string, certificates: readonly Uint8Array[], at: Date): Promise<void> {
+  useNodeCryptography()
+  const engine = new CertificateChainValidationEngine({
+    trustedCerts: decodePem(trust).map(block => parse(block.bytes)),
+    // The engine validates the last certificate of its list.
+    certs: certificates.toReversed().map(parse),
+    checkDate: at
+  })
+  const { result, resultMessage } = await engine.verify()
+  if (!result) {
+    throw new AppError(
+      'chain_invalid',
+      `The certificate does not chain to the trusted root: ${resultMessage}. Trust the root of the CA that signed it.`
+    )
+  }
+}
+
+function parse(der: Uint8Array): Certificate {
+  return Certificate.fromBER(Uint8Array.from(der))
+}

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto'
+import { BmpString, OctetString } from 'asn1js'
+import {
+  Attribute,
+  AuthenticatedSafe,
+  CertBag,
+  Certificate,
+  PFX,
+  PKCS8ShroudedKeyBag,
+  PrivateKeyInfo,
+  SafeBag,
+  SafeContents
+} from 'pkijs'
+import { useNodeCryptography } from './chain.js'
+
+/** What goes into one PKCS#12 file. */
+export interface Pkcs12Contents {
+  /** PKCS#8, DER. The caller wipes it. */
+  readonly privateKey: Uint8Array
+  /** DER */
+  readonly certificate: Uint8Array
+  /** DER of the certificates above it. */
+  readonly chain: readonly Uint8Array[]
+  /** What people see in a list of keys. */
+  readonly friendlyName: string
+  readonly password: string
+}
+
+const bagTypes = { shroudedKey: '1.2.840.113549.1.12.10.1.2', certificate: '1.2.840.113549.1.12.10.1.3' }
+const attributeTypes = { friendlyName: '1.2.840.113549.1.9.20', localKeyId: '1.2.840.113549.1.9.21' }
+const iterationCount = 600_000
+const encryption = {
+  contentEncryptionAlgorithm: { name: 'AES-CBC', length: 256 } as Parameters<
+    PKCS8ShroudedKeyBag['makeInternalValues']
+  >[0]['contentEncryptionAlgorithm'],
+  hmacHashAlgorithm: 'SHA-256',
+  iterationCount
+}
+
+/** A PKCS#12 file with the key, its certificate and the chain (RFC 7292): PBES2 with AES-256-CBC, MAC with SHA-256. */
+export async function buildPkcs12(contents: Pkcs12Contents): Promise<Uint8Array> {
+  useNodeCryptography()
+  const password = Uint8Array.from(Buffer.from(contents.password, 'utf8')).buffer
+  const keyBag = new PKCS8ShroudedKeyBag({ parsedValue: PrivateKeyInfo.fromBER(Uint8Array.from(contents.privateKey)) })
+  await keyBag.makeInternalValues({ ...encryption, password })
+  const localKeyId = createHash('sha1').update(contents.certificate).digest()
+  const attributes = (): Attribute[] => [
+    new Attribute({
+      type: attributeTypes.localKeyId,
+      values: [new OctetString({ valueHex: Uint8Array.from(localKeyId).buffer })]
+    }),
+    new Attribute({ type: attributeTypes.friendlyName, values: [new BmpString({ value: contents.friendlyName })] })
+  ]
+  const certificateBag = (der: Uint8Array, bagAttributes?: Attribute[]): SafeBag =>
+    new SafeBag({
+      bagId: bagTypes.certificate,
+      bagValue: new CertBag({ parsedValue: Certificate.fromBER(Uint8Array.from(der)) }),
+      ...(bagAttributes === undefined ? {} : { bagAttributes })
+    })
+  const keys = new SafeContents({
+    safeBags: [new SafeBag({ bagId: bagTypes.shroudedKey, bagValue: keyBag, bagAttributes: attributes() })]
+  })
+  const certificates = new SafeContents({
+    safeBags: [certificateBag(contents.certificate, attributes()), ...contents.chain.map(der => certificateBag(der))]
+  })
+  // The key is in a bag of its own encryption, so its container is plain; the certificates' container is encrypted.
+  const safe = new AuthenticatedSafe({
+    parsedValue: {
+      safeContents: [
+        { privacyMode: 0, value: keys },
+        { privacyMode: 1, value: certificates }
+      ]
+    }
+  })
+  await safe.makeInternalValues({ safeContents: [{}, { ...encryption, password }] })
+  const pfx = new PFX({ parsedValue: { integrityMode: 0, authenticatedSafe: safe } })
+  await pfx.makeInternalValues({
+    password,
+    iterations: iterationCount,
+    pbkdf2HashAlgorithm: 'SHA-256',
+    hmacHashAlgorithm: 'SHA-256'
+  })
+  return Buffer.from(pfx.toSchema().toBER())
+}
