@@ -20,6 +20,7 @@ export const OID = {
   ecdsa_with_SHA256: '1.2.840.10045.4.3.2', // RFC 5758, 3.2
   ecdsa_with_SHA384: '1.2.840.10045.4.3.3', // RFC 5758, 3.2
   ecdsa_with_SHA512: '1.2.840.10045.4.3.4', // RFC 5758, 3.2
+  ecdsa_with_Specified: '1.2.840.10045.4.3', // X9.62; wincrypt.h, szOID_ECDSA_SPECIFIED
   id_Ed25519: '1.3.101.112', // RFC 8410, 3
   md5: '1.2.840.113549.2.5', // RFC 3279, 2.1; only ever refused by name
   md5WithRSAEncryption: '1.2.840.113549.1.1.4', // RFC 3279, 2.2.1; only ever refused by name
@@ -119,6 +120,7 @@ export const OID = {
   id_kp_emailProtection: '1.3.6.1.5.5.7.3.4', // RFC 5280, 4.2.1.12
   id_kp_OCSPSigning: '1.3.6.1.5.5.7.3.9', // RFC 5280, 4.2.1.12
   id_kp_cmcCA: '1.3.6.1.5.5.7.3.27', // RFC 10002 (RFC 6402), 2.10
+  id_pkinit_KPClientAuth: '1.3.6.1.5.2.3.4', // RFC 4556, 3.2.4
   szOID_EFS_CRYPTO: '1.3.6.1.4.1.311.10.3.4', // wincrypt.h
   szOID_KP_KEY_RECOVERY: '1.3.6.1.4.1.311.10.3.11', // wincrypt.h
   szOID_KP_SMARTCARD_LOGON: '1.3.6.1.4.1.311.20.2.2', // wincrypt.h
@@ -170,5 +172,6 @@ export const OID = {
 
   // PKCS#5, PKCS#8 and PKCS#12
   id_PBES2: '1.2.840.113549.1.5.13', // RFC 8018, A.4
-  id_PBKDF2: '1.2.840.113549.1.5.12' // RFC 8018, A.2
+  id_PBKDF2: '1.2.840.113549.1.5.12', // RFC 8018, A.2
+  id_scrypt: '1.3.6.1.4.1.11591.4.11' // RFC 7914, 7
 } as const

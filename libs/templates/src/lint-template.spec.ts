@@ -1,0 +1,132 @@
+import { OID } from '@app/oid'
+import { describe, expect, it } from 'vitest'
+import {
+  builtInTemplates,
+  ENROLLMENT_FLAG,
+  GENERAL_FLAG,
+  lintTemplate,
+  PRIVATE_KEY_FLAG,
+  SUBJECT_NAME_FLAG,
+  TEMPLATE_RULES,
+  type CertificateTemplate
+} from './index.js'
+
+const [encryption, signature, web] = builtInTemplates() as [
+  CertificateTemplate,
+  CertificateTemplate,
+  CertificateTemplate
+]
+const fromRequest = SUBJECT_NAME_FLAG.ENROLLEE_SUPPLIES_SUBJECT
+
+/** Each case breaks the named rule, in a template that is otherwise sound. */
+const broken: readonly [string, string, CertificateTemplate][] = [
+  ['ESC1', 'the requester names who logs on', { ...signature, subjectNameFlags: fromRequest }],
+  [
+    'ESC1',
+    'the logon purpose is only among the application policies',
+    {
+      ...web,
+      enrollmentFlags: 0,
+      extendedKeyUsages: ['1.2.3'],
+      applicationPolicies: ['1.2.3', OID.szOID_KP_SMARTCARD_LOGON]
+    }
+  ],
+  ['ESC1', 'no purpose is every purpose', { ...web, enrollmentFlags: 0, extendedKeyUsages: [] }],
+  ['ESC2', 'no purpose', { ...signature, extendedKeyUsages: [] }],
+  ['ESC2', 'any purpose', { ...signature, extendedKeyUsages: [OID.anyExtendedKeyUsage] }],
+  ['ESC3', 'anyone becomes an enrollment agent', { ...signature, extendedKeyUsages: [OID.szOID_ENROLLMENT_AGENT] }],
+  ['ESC9', 'no security identifier', { ...signature, enrollmentFlags: ENROLLMENT_FLAG.NO_SECURITY_EXTENSION }],
+  ['ESC13', 'an issuance policy for anyone', { ...signature, issuancePolicies: ['1.2.3'] }],
+  ['ESC15', 'schema version 1 with the subject of the request', { ...web, schemaVersion: 1 }],
+  ['ESC17', 'the requester names the server', { ...web, enrollmentFlags: 0 }],
+  [
+    'ca-approval',
+    'a CA for anyone',
+    { ...signature, generalFlags: GENERAL_FLAG.IS_CA, keyUsage: ['digitalSignature', 'keyCertSign'] }
+  ],
+  [
+    'key-recovery-approval',
+    'anyone becomes a recovery agent',
+    { ...encryption, extendedKeyUsages: [OID.szOID_KP_KEY_RECOVERY_AGENT] }
+  ],
+  [
+    'exchange-enrollment',
+    'a client gets an exchange certificate',
+    { ...encryption, extendedKeyUsages: [OID.szOID_KP_CA_EXCHANGE] }
+  ],
+  [
+    'archival-signature-key',
+    'non-repudiation keys archived',
+    { ...encryption, keyUsage: [...encryption.keyUsage, 'nonRepudiation'] }
+  ],
+  ['archival-signature-key', 'signature keys archived', { ...encryption, keyUsage: ['digitalSignature'] }],
+  [
+    'archival-key-usage',
+    'archived keys that also sign',
+    { ...encryption, keyUsage: [...encryption.keyUsage, 'digitalSignature'] }
+  ],
+  ['archival-purpose', 'archived keys that log on', { ...encryption, extendedKeyUsages: [OID.id_kp_clientAuth] }],
+  ['archival-cipher', 'transport under the default cipher', { ...encryption, algorithms: {} }],
+  [
+    'archival-cipher',
+    'transport under 3DES',
+    { ...encryption, algorithms: { symmetricAlgorithm: '3DES', symmetricKeyLength: 168 } }
+  ],
+  ['weak-hash', 'SHA-1', { ...signature, algorithms: { hashAlgorithm: 'SHA1' } }],
+  ['weak-hash', 'MD5', { ...signature, algorithms: { hashAlgorithm: 'MD5' } }],
+  ['weak-key', 'RSA of 1024 bits', { ...signature, minimalKeySize: 1024 }],
+  ['sha1-proof', 'legacy proofs', { ...signature, allowSha1ProofOfPossession: true }],
+  ['purposes-differ', 'two lists of purposes', { ...signature, applicationPolicies: [OID.id_kp_codeSigning] }],
+  ['key-usage', 'a usage that Ed25519 keys lack', { ...encryption, keyAlgorithms: ['rsa', 'ed25519'] }],
+  ['ca-key-usage', 'an end entity that signs certificates', { ...signature, keyUsage: ['keyCertSign'] }],
+  ['ca-key-usage', 'a CA that does not', { ...web, generalFlags: GENERAL_FLAG.IS_CA }],
+  ['no-name', 'no name at all', { ...signature, subjectNameFlags: 0 }],
+  ['attestation', 'attestation', { ...signature, privateKeyFlags: PRIVATE_KEY_FLAG.ATTEST_REQUIRED }],
+  [
+    'ignored-flags',
+    'policies from the request',
+    { ...signature, enrollmentFlags: ENROLLMENT_FLAG.ISSUANCE_POLICIES_FROM_REQUEST }
+  ],
+  [
+    'ignored-flags',
+    'both sources of the subject',
+    { ...web, subjectNameFlags: fromRequest | SUBJECT_NAME_FLAG.SUBJECT_ALT_REQUIRE_DNS }
+  ]
+]
+
+describe('the template linter', () => {
+  it.each(builtInTemplates())('finds nothing in the built-in $name', template => {
+    expect(lintTemplate(template)).toEqual([])
+  })
+
+  it.each(broken)('%s is found where there is %s', (rule, _what, template) => {
+    const found = lintTemplate(template).find(finding => finding.rule === rule)
+    expect(found).toMatchObject({
+      rule,
+      severity: TEMPLATE_RULES.find(known => known.rule === rule)?.severity,
+      message: expect.stringMatching(/\.$/),
+      remedy: expect.stringMatching(/\.$/)
+    })
+  })
+
+  it('shows each of its rules broken', () => {
+    expect(new Set(broken.map(([rule]) => rule))).toEqual(new Set(TEMPLATE_RULES.map(({ rule }) => rule)))
+  })
+
+  it.each([
+    ['an officer approves', { enrollmentFlags: ENROLLMENT_FLAG.PEND_ALL_REQUESTS }],
+    ['a registration authority signs', { raSignatures: 1 }]
+  ])('accepts a subject of the requester where %s', (_who, change) => {
+    expect(lintTemplate({ ...signature, subjectNameFlags: fromRequest, ...change })).toEqual([])
+  })
+
+  it('accepts a CA template that an officer approves', () => {
+    const ca: CertificateTemplate = {
+      ...web,
+      generalFlags: GENERAL_FLAG.IS_CA,
+      extendedKeyUsages: [],
+      keyUsage: ['digitalSignature', 'keyCertSign', 'cRLSign']
+    }
+    expect(lintTemplate(ca)).toEqual([])
+  })
+})
