@@ -117,11 +117,19 @@ export function decodeSerialNumber(reader: DerReader, what: string): Uint8Array 
 
 function requireSerialNumber(content: Uint8Array, what: string): void {
   const first = content[0] ?? 0x80
-  if (first >= 0x80 || (first === 0 && content.length === 1) || content.length > MAX_SERIAL_OCTETS) {
+  // A leading zero octet is right only before one that would make the number negative.
+  const isPositive = first < 0x80 && (first > 0 || (content[1] ?? 0) >= 0x80)
+  if (!isPositive || content.length > MAX_SERIAL_OCTETS) {
     throw new AppError('x509_structure', `The ${what} is not a positive number of at most 20 octets.`, {
       octets: content.length
     })
   }
+}
+
+/** The INTEGER of a serial number's content octets. Throws `x509_structure` unless it is positive, minimal and in bounds. */
+export function encodeSerialNumber(content: Uint8Array): Uint8Array {
+  requireSerialNumber(content, 'serial number')
+  return encodeTlv(TAG.integer, content)
 }
 
 /**
@@ -185,10 +193,9 @@ export interface TbsCertificateParts {
  * `x509_structure` for a serial number out of bounds and for repeated or no extensions.
  */
 export function encodeTbsCertificate(parts: TbsCertificateParts): Uint8Array {
-  requireSerialNumber(parts.serialNumber, 'certificate serial number')
   return encodeSequence(
     encodeContext(0, encodeInteger(2)),
-    encodeTlv(TAG.integer, parts.serialNumber),
+    encodeSerialNumber(parts.serialNumber),
     encodeSignatureAlgorithm(parts.scheme),
     parts.issuer,
     encodeSequence(encodeTime(parts.notBefore), encodeTime(parts.notAfter)),
