@@ -1,1 +1,5 @@
 export * from './embedded-postgres/launcher.js'
+export { parseDatabaseUrl, type DatabaseSettings } from './config/database-url.js'
+export { loadConfig, type Config, type ConfigSources } from './config/load.js'
+export { configReference } from './config/reference.js'
+export { ROLES, type Role, type SettingsInput } from './config/schema.js'

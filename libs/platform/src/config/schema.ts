@@ -1,0 +1,144 @@
+import { z } from 'zod'
+
+/** The parts that one process can serve; together they are the whole server. */
+export const ROLES = ['front', 'console', 'authority', 'archive'] as const
+
+/** A part of {@link ROLES}. */
+export type Role = (typeof ROLES)[number]
+
+const host = (what: string) =>
+  z
+    .string()
+    .min(1)
+    .meta({ description: `Address that ${what} listens on.` })
+const port = (what: string) =>
+  z
+    .int()
+    .min(0)
+    .max(65535)
+    .meta({ description: `Port of ${what}; 0 takes any free one.` })
+const path = (description: string) => z.string().min(1).meta({ description })
+const webUrl = (protocol: RegExp, description: string) => z.url({ protocol }).meta({ description })
+
+const listener = (what: string, defaultPort: number) =>
+  z.strictObject({ host: host(what).default('127.0.0.1'), port: port(what).default(defaultPort) }).prefault({})
+
+const limits = z
+  .strictObject({
+    bodyBytes: z
+      .int()
+      .min(1024)
+      .max(16 * 1024 * 1024)
+      .default(256 * 1024)
+      .meta({ description: 'Largest body of a request, in bytes.' }),
+    submitWaitSeconds: z
+      .int()
+      .min(0)
+      .max(120)
+      .default(30)
+      .meta({ description: 'Longest time that a client may have the server wait for an outcome, in seconds.' }),
+    requestsPerMinute: z
+      .int()
+      .min(0)
+      .default(6000)
+      .meta({ description: 'Requests a caller may make in a minute; 0 sets no limit.' }),
+    failuresPerMinute: z.int().min(0).default(60).meta({
+      description:
+        'Refused credentials and archived keys that do not open, a caller and minute, before it has to wait; 0 sets no limit.'
+    })
+  })
+  .prefault({})
+
+const crl = z
+  .strictObject({
+    validityHours: z
+      .int()
+      .min(1)
+      .max(24 * 366)
+      .default(168)
+      .meta({ description: 'Hours from one CRL to the next.' }),
+    overlapHours: z
+      .int()
+      .min(0)
+      .max(24 * 31)
+      .default(24)
+      .meta({ description: 'Hours that a CRL stays valid after the next one is due.' })
+  })
+  .prefault({})
+
+const log = z
+  .strictObject({
+    level: z
+      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+      .default('info')
+      .meta({ description: 'Least severe messages that are written.' }),
+    format: z
+      .enum(['auto', 'json', 'pretty'])
+      .default('auto')
+      .meta({ description: 'One JSON object a line, or text for people; auto writes text to a terminal only.' })
+  })
+  .prefault({})
+
+/** Every setting: what it means, what it may be, and what it is when nobody sets it. */
+export const settingsSchema = z.strictObject({
+  home: path('Directory of the installation: keys, embedded database, certkeep.yaml.').default('./.certkeep'),
+  roles: z
+    .array(z.enum(ROLES))
+    .min(1)
+    .refine(roles => new Set(roles).size === roles.length, 'names a role twice')
+    .default([...ROLES])
+    .meta({ description: 'Roles that this process serves.' }),
+  databaseUrl: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'is no postgres:// URL')
+    .optional()
+    .meta({
+      description:
+        'PostgreSQL to use instead of the embedded one, as a postgres:// URL with sslmode, sslrootcert, sslcert, sslkey.'
+    }),
+  databaseUrlFile: path('File with the database URL, for one that holds a password.').optional(),
+  https: listener('the HTTPS listener', 8443),
+  http: listener('the plain HTTP listener for CRLs and CA certificates', 8080),
+  metrics: listener('the metrics listener', 9464),
+  hostNames: z
+    .array(z.string().regex(/^[A-Za-z0-9.:_-]+$/, 'is no host name or address'))
+    .min(1)
+    .default(['localhost', '127.0.0.1', '::1'])
+    .meta({ description: 'Names and addresses in the certificate of the HTTPS listener.' }),
+  publicUrl: webUrl(
+    /^https$/,
+    'Address at which clients reach the HTTPS listener; made of the first host name and the port when not set.'
+  ).optional(),
+  httpBaseUrl: webUrl(
+    /^https?$/,
+    'Address that certificates name for CRLs and CA certificates; made of the first host name and the port when not set.'
+  ).optional(),
+  ca: z
+    .strictObject({
+      passphraseFile: path(
+        'File with the passphrase of the key store; one is generated in the home when not set.'
+      ).optional()
+    })
+    .prefault({}),
+  log,
+  limits,
+  crl,
+  graceSeconds: z
+    .int()
+    .min(0)
+    .max(600)
+    .default(20)
+    .meta({ description: 'Seconds that requests in flight have to end after SIGTERM or SIGINT.' }),
+  allowSha1: z.boolean().default(false).meta({
+    description: 'Accept SHA-1 in the proof of possession of old clients. Nothing that is issued ever uses it.'
+  })
+})
+
+/** The settings as the schema gives them, before the ones that depend on others are filled in. */
+export type Settings = z.output<typeof settingsSchema>
+
+/** Settings as they may be written: every one may be left out. */
+export type SettingsInput = z.input<typeof settingsSchema>
+
+/** The settings whose value is a file or directory. */
+export const PATH_SETTINGS: readonly (readonly string[])[] = [['home'], ['databaseUrlFile'], ['ca', 'passphraseFile']]
