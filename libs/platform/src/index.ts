@@ -3,3 +3,7 @@ export { parseDatabaseUrl, type DatabaseSettings } from './config/database-url.j
 export { loadConfig, type Config, type ConfigSources } from './config/load.js'
 export { configReference } from './config/reference.js'
 export { ROLES, type Role, type SettingsInput } from './config/schema.js'
+export { createKeyFiles } from './files/key-files.js'
+export { writeNewFile } from './files/new-file.js'
+export { readSecretFile } from './files/secret-file.js'
+export { CLOCK, CONFIG } from './injection.js'
