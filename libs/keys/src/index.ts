@@ -1,0 +1,7 @@
+export { decrypterOf, type Decrypter } from './decrypter.js'
+export { createFileKeyStore, type FileKeyStoreOptions } from './file-key-store.js'
+export { privateKeyFromPkcs8, publicHalfOf } from './key-half.js'
+export { generateKeyPairOf, KEY_SPECS, type KeyPair, type KeySpec } from './key-spec.js'
+export type { KeyFiles, KeyStore, StoredKey } from './key-store.js'
+export { signerOf, type Signer } from './signer.js'
+export type { PassphraseSource } from './stretching.js'
