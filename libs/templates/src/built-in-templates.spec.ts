@@ -1,6 +1,7 @@
 import { DerReader, encodeOid } from '@app/der'
+import type { KeyUsage } from '@app/x509'
 import { describe, expect, it } from 'vitest'
-import { builtInTemplates, isArchivalRequired, isPendingAlways, keyUsageFor, type KeyUsageName } from './index.js'
+import { builtInTemplates, isArchivalRequired, isPendingAlways, keyUsageFor } from './index.js'
 
 describe('the built-in templates', () => {
   it('have the identifiers they have had since the first version', () => {
@@ -44,7 +45,7 @@ describe('the built-in templates', () => {
 
 describe('the key usage of a certificate', () => {
   const [encryption] = builtInTemplates()
-  it.each<['rsa' | 'ec' | 'ed25519', KeyUsageName[], KeyUsageName[]]>([
+  it.each<['rsa' | 'ec' | 'ed25519', KeyUsage[], KeyUsage[]]>([
     ['rsa', ['keyEncipherment', 'keyAgreement'], ['keyEncipherment']],
     ['ec', ['keyEncipherment', 'keyAgreement'], ['keyAgreement']],
     ['ed25519', ['keyEncipherment', 'keyAgreement'], []],

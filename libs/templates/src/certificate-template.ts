@@ -1,4 +1,4 @@
-import type { KeyUsageName } from './key-usage.js'
+import type { KeyUsage } from '@app/x509'
 
 /** The kinds of subject keys that a template may allow. */
 export const KEY_ALGORITHMS = ['rsa', 'P-256', 'P-384', 'P-521', 'ed25519'] as const
@@ -6,7 +6,7 @@ export const KEY_ALGORITHMS = ['rsa', 'P-256', 'P-384', 'P-521', 'ed25519'] as c
 /** A member of {@link KEY_ALGORITHMS}. */
 export type KeyAlgorithm = (typeof KEY_ALGORITHMS)[number]
 
-/** The client's preference among key providers: one value "n,name" of `pKIDefaultCSPs` (MS-CRTD 2.10). */
+/** The client's preference among key providers: one value "n,name" of `pKIDefaultCSPs` (MS-CRTD 2.8). */
 export interface CryptographicProvider {
   readonly preference: number
   readonly name: string
@@ -68,7 +68,7 @@ export interface CertificateTemplate {
   readonly overlapSeconds: number
 
   /** `pKIKeyUsage` */
-  readonly keyUsage: readonly KeyUsageName[]
+  readonly keyUsage: readonly KeyUsage[]
   /** `pKIExtendedKeyUsage` */
   readonly extendedKeyUsages: readonly string[]
   /** `msPKI-Certificate-Application-Policy`; empty means the same as `extendedKeyUsages` */

@@ -1,38 +1,23 @@
+import type { KeyUsage } from '@app/x509'
 import type { CertificateTemplate, KeyAlgorithm } from './certificate-template.js'
 
-/** The bits of a certificate's key usage in the order of RFC 5280 (4.2.1.3). */
-export const KEY_USAGES = [
-  'digitalSignature',
-  'nonRepudiation',
-  'keyEncipherment',
-  'dataEncipherment',
-  'keyAgreement',
-  'keyCertSign',
-  'cRLSign',
-  'encipherOnly',
-  'decipherOnly'
-] as const
-
-/** A member of {@link KEY_USAGES}. */
-export type KeyUsageName = (typeof KEY_USAGES)[number]
-
-const SIGNING: readonly KeyUsageName[] = ['digitalSignature', 'nonRepudiation', 'keyCertSign', 'cRLSign']
+const SIGNING: readonly KeyUsage[] = ['digitalSignature', 'nonRepudiation', 'keyCertSign', 'cRLSign']
 
 /**
  * What keys of each kind are able to do: RSA transports keys (RFC 3279, 2.3.1), a curve agrees on them (RFC 5480, 3),
  * Ed25519 only signs (RFC 8410, 5).
  */
-export const KEY_USAGES_OF_ALGORITHM: Readonly<Record<'rsa' | 'ec' | 'ed25519', readonly KeyUsageName[]>> = {
+export const KEY_USAGES_OF_ALGORITHM: Readonly<Record<'rsa' | 'ec' | 'ed25519', readonly KeyUsage[]>> = {
   rsa: [...SIGNING, 'keyEncipherment', 'dataEncipherment'],
   ec: [...SIGNING, 'keyAgreement', 'encipherOnly', 'decipherOnly'],
   ed25519: SIGNING
 }
 
 /**
- * The key usage of a certificate: what the template grants and the key is able to do (MS-WCCE 3.2.2.6.2.1.4.5.3).
+ * The key usage of a certificate: what the template grants and the key is able to do (MS-WCCE 3.2.2.6.2.1.4.4.4).
  * Empty when the key can do nothing that the template is for.
  */
-export function keyUsageFor(template: CertificateTemplate, algorithm: 'rsa' | 'ec' | 'ed25519'): KeyUsageName[] {
+export function keyUsageFor(template: CertificateTemplate, algorithm: 'rsa' | 'ec' | 'ed25519'): KeyUsage[] {
   const able = KEY_USAGES_OF_ALGORITHM[algorithm]
   const granted = template.keyUsage.filter(usage => able.includes(usage))
   const essential = granted.filter(usage => usage !== 'encipherOnly' && usage !== 'decipherOnly')

@@ -1,7 +1,7 @@
+import { KEY_USAGES } from '@app/x509'
 import { z } from 'zod'
 import { KEY_ALGORITHMS } from './certificate-template.js'
 import { isFlagSet, PRIVATE_KEY_FLAG } from './flags.js'
-import { KEY_USAGES } from './key-usage.js'
 
 const HUNDRED_YEARS = 100 * 366 * 86_400
 

@@ -1,0 +1,79 @@
+import { AppError } from '@app/core'
+import { OID } from '@app/oid'
+import { isForAuthentication, isSubjectFromRequest, purposesOf, type CertificateTemplate } from '@app/templates'
+import { encodeName, findNameAttributeType, type GeneralName, type NameAttributeInput } from '@app/x509'
+import { directoryAltNames, directorySubject } from './directory-names.js'
+import type { RequestFacts } from './request-facts.js'
+import type { Requester } from './requester.js'
+import { requestedAltNames, requestedSecurityIdentifier, requestedSubject } from './requested-names.js'
+
+/** The names in a certificate. */
+export interface CertificateNames {
+  /** The subject's Name element. */
+  readonly subject: Uint8Array
+  readonly isSubjectEmpty: boolean
+  /** Empty when the certificate has no alternative names. */
+  readonly altNames: readonly GeneralName[]
+  /** For the SID extension: present where the certificate logs on as its subject. */
+  readonly securityIdentifier?: string
+}
+
+/**
+ * The names that a certificate made from the template has: those of the directory, or those of the request where the
+ * template says so. Never a mixture.
+ *
+ * Throws `subject_missing` when there would be none, `subject_too_long`, `subject_alt_name_required` for a TLS server
+ * without a name to check, `subject_upn_missing`, `subject_dns_missing`, `subject_email_missing` or
+ * `subject_guid_missing` for what the directory lacks, and `x509_structure` or `invalid_argument` for names that are
+ * none.
+ */
+export function certificateNames(
+  template: CertificateTemplate,
+  requester: Requester,
+  request: Pick<RequestFacts, 'subject' | 'extensions'>
+): CertificateNames {
+  const isSupplied = isSubjectFromRequest(template)
+  const rdns = isSupplied ? requestedSubject(request) : directorySubject(template, requester)
+  const altNames = isSupplied ? requestedAltNames(template, request) : directoryAltNames(template, requester)
+  if (rdns.length === 0 && altNames.length === 0) {
+    throw new AppError(
+      'subject_missing',
+      isSupplied
+        ? `The template ${template.name} takes the names from the request, and the request has none that it takes.`
+        : `The template ${template.name} asks the directory for no name.`
+    )
+  }
+  if (isSupplied) requireServerName(template, altNames)
+  requireLengths(rdns)
+  const names = { subject: encodeName(rdns), isSubjectEmpty: rdns.length === 0, altNames }
+  const securityIdentifier = isSupplied
+    ? requestedSecurityIdentifier(template, request)
+    : isForAuthentication(template)
+      ? requester.sid
+      : undefined
+  return securityIdentifier === undefined ? names : { ...names, securityIdentifier }
+}
+
+/** TLS clients compare alternative names alone (RFC 9525, 2); a host name in the subject would be of no use. */
+function requireServerName(template: CertificateTemplate, altNames: readonly GeneralName[]): void {
+  if (!purposesOf(template).includes(OID.id_kp_serverAuth)) return
+  if (altNames.some(({ kind }) => kind === 'dNSName' || kind === 'iPAddress')) return
+  throw new AppError(
+    'subject_alt_name_required',
+    `A TLS server's certificate needs a DNS name or IP address as alternative name; add one to the request.`,
+    { template: template.name }
+  )
+}
+
+function requireLengths(rdns: readonly (readonly NameAttributeInput[])[]): void {
+  for (const { type, value } of rdns.flat()) {
+    const known = findNameAttributeType(type)
+    const { length } = Array.from(value)
+    if (known?.maxLength === undefined || length <= known.maxLength) continue
+    throw new AppError(
+      'subject_too_long',
+      `${known.keywords[0]} in the subject has ${length} characters; at most ${known.maxLength} are allowed.`,
+      { attribute: known.keywords[0], length, limit: known.maxLength }
+    )
+  }
+}

@@ -1,0 +1,21 @@
+import type { TemplateReference } from '@app/templates'
+import type { DigestName, Extension, Name, PublicKeyInfo } from '@app/x509'
+
+/**
+ * What the policy needs to know of a request; every decoded request has it. Nothing in it is trusted: the subject and
+ * the extensions count only where the template lets the requester supply names.
+ */
+export interface RequestFacts {
+  readonly template: TemplateReference
+  readonly subject: Name | undefined
+  readonly publicKey: PublicKeyInfo
+  readonly extensions: readonly Extension[]
+  /** How possession of the private key was proved. */
+  readonly proof: { readonly digest: DigestName }
+}
+
+/** A registration authority that signed a request: what its certificate, verified by the caller, is good for. */
+export interface RegistrationSigner {
+  readonly applicationPolicies: readonly string[]
+  readonly issuancePolicies: readonly string[]
+}
