@@ -101,6 +101,7 @@ const FAIL_INFO_BY_CODE = {
   invalid_argument: 'badRequest',
   payload_too_large: 'badRequest',
   media_type_unsupported: 'badRequest',
+  method_not_allowed: 'badRequest',
   idempotency_mismatch: 'badRequest',
   rate_limited: 'tryLater',
   unavailable: 'tryLater',

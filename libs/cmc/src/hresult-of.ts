@@ -101,6 +101,7 @@ const HRESULT_BY_CODE = {
   invalid_argument: 'E_INVALIDARG',
   payload_too_large: 'ERROR_INVALID_DATA',
   media_type_unsupported: 'CRYPT_E_INVALID_MSG_TYPE',
+  method_not_allowed: 'NTE_NOT_SUPPORTED',
   idempotency_mismatch: 'E_INVALIDARG',
   rate_limited: 'CERTSRV_E_SERVER_SUSPENDED',
   unavailable: 'CERTSRV_E_SERVER_SUSPENDED',

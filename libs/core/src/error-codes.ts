@@ -107,6 +107,7 @@ export const ERROR_CODES = {
   invalid_argument: 'a parameter is missing, unknown or out of range',
   payload_too_large: 'the body is larger than the limit',
   media_type_unsupported: 'the media type is not one this route takes',
+  method_not_allowed: 'the address has other methods than this one',
   idempotency_mismatch: 'the idempotency key was used for another request',
   rate_limited: 'too many requests of this kind in a short time',
   unavailable: 'a part that is needed does not answer now; try again',
