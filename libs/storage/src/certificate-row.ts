@@ -32,8 +32,30 @@ export interface CertificateRow {
   readonly revocationReason: number | null
 }
 
+/** The members of {@link CertificateSummary}. */
+export const CERTIFICATE_SUMMARY_COLUMNS = [
+  'caId',
+  'serialNumber',
+  'certIndex',
+  'requestId',
+  'state',
+  'archival',
+  'sealedKeyRequestId',
+  'subject',
+  'notBefore',
+  'notAfter',
+  'sha1',
+  'sha256',
+  'keyId',
+  'principalId',
+  'reservedAt',
+  'issuedAt',
+  'revokedAt',
+  'revocationReason'
+] as const satisfies readonly (keyof CertificateRow)[]
+
 /** What a list shows of a certificate. */
-export type CertificateSummary = Omit<CertificateRow, 'tbs' | 'certificate'>
+export type CertificateSummary = Pick<CertificateRow, (typeof CERTIFICATE_SUMMARY_COLUMNS)[number]>
 
 /** What a CRL says of a certificate. An abandoned serial number has the time of its reservation. */
 export interface CrlEntryRow {

@@ -58,45 +58,49 @@ export interface RequestRow {
   readonly respondedState: RequestState | null
 }
 
+/** The members of {@link RequestSummary}. */
+export const REQUEST_SUMMARY_COLUMNS = [
+  'id',
+  'caId',
+  'state',
+  'format',
+  'dialect',
+  'requesterId',
+  'requesterName',
+  'subject',
+  'keyId',
+  'templateId',
+  'templateName',
+  'archival',
+  'carriesKey',
+  'outOfBand',
+  'submittedAt',
+  'resolvedAt',
+  'failureCode',
+  'failureMessage',
+  'dispositionMessage'
+] as const satisfies readonly (keyof RequestRow)[]
+
 /** What a list shows of a request. */
-export type RequestSummary = Pick<
-  RequestRow,
-  | 'id'
-  | 'caId'
-  | 'state'
-  | 'format'
-  | 'dialect'
-  | 'requesterId'
-  | 'requesterName'
-  | 'subject'
-  | 'keyId'
-  | 'templateId'
-  | 'templateName'
-  | 'archival'
-  | 'carriesKey'
-  | 'outOfBand'
-  | 'submittedAt'
-  | 'resolvedAt'
-  | 'failureCode'
-  | 'failureMessage'
-  | 'dispositionMessage'
->
+export type RequestSummary = Pick<RequestRow, (typeof REQUEST_SUMMARY_COLUMNS)[number]>
+
+/** The members of {@link RequestForSealing}. */
+export const REQUEST_SEALING_COLUMNS = [
+  'id',
+  'caId',
+  'state',
+  'requesterId',
+  'requesterName',
+  'publicKey',
+  'keyId',
+  'templateId',
+  'templateName',
+  'archival',
+  'carriesKey',
+  'submittedAt',
+  'leaseUntil',
+  'attempts'
+] as const satisfies readonly (keyof RequestRow)[]
 
 /** What the archive may know of a request. */
-export type RequestForSealing = Pick<
-  RequestRow,
-  | 'id'
-  | 'caId'
-  | 'state'
-  | 'requesterId'
-  | 'requesterName'
-  | 'publicKey'
-  | 'keyId'
-  | 'templateId'
-  | 'templateName'
-  | 'archival'
-  | 'carriesKey'
-  | 'submittedAt'
-  | 'leaseUntil'
-  | 'attempts'
->
+export type RequestForSealing = Pick<RequestRow, (typeof REQUEST_SEALING_COLUMNS)[number]>

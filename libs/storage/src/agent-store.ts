@@ -1,0 +1,66 @@
+import type { AgentId, CaId } from '@app/core'
+import { type DataSource, LessThanOrEqual, MoreThanOrEqual } from 'typeorm'
+import type { AgentRow } from './archive-row.js'
+import { appendChange } from './audit-log.js'
+import type { Because } from './audit-row.js'
+import { agentEntity } from './entities.js'
+import { inTransaction, managerOf, translated, type Unit, within } from './unit.js'
+
+/** A recovery agent that is about to be added. */
+export interface NewAgent extends Pick<AgentRow, 'caId' | 'name' | 'subject' | 'notBefore' | 'notAfter' | 'addedAt'> {
+  /** DER */
+  readonly certificate: Uint8Array
+  readonly sha256: Uint8Array
+  /** DER Name */
+  readonly issuer: Uint8Array
+  readonly serialNumber: Uint8Array
+}
+
+/** Recovery agents. What was sealed to one stays sealed to it when it is retired. */
+export class AgentStore {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** For the console. Throws `conflict` when the CA has this certificate already, retired or not. */
+  add(agent: NewAgent, because: Because, unit?: Unit): Promise<AgentId> {
+    const { dataSource } = this
+    return within(dataSource, unit, async open => {
+      const row = {
+        ...agent,
+        certificate: Buffer.from(agent.certificate),
+        sha256: Buffer.from(agent.sha256),
+        issuer: Buffer.from(agent.issuer),
+        serialNumber: Buffer.from(agent.serialNumber),
+        state: 'active' as const
+      }
+      const inserted = await translated(managerOf(dataSource, open).insert(agentEntity, row))
+      const id = (inserted.identifiers[0] as Pick<AgentRow, 'id'>).id
+      const detail = { caId: agent.caId, name: agent.name }
+      await appendChange(dataSource, open, { object: 'agent', id, verb: 'added', at: agent.addedAt, detail }, because)
+      return id
+    })
+  }
+
+  /** All of a CA, in the order they were added. */
+  list(caId: CaId): Promise<readonly AgentRow[]> {
+    return translated(this.dataSource.manager.find(agentEntity, { where: { caId }, order: { id: 'ASC' } }))
+  }
+
+  /** Those that keys may be sealed to at the time: active and valid, in the order they were added. */
+  listUsable(caId: CaId, now: Date): Promise<readonly AgentRow[]> {
+    const where = { caId, state: 'active', notBefore: LessThanOrEqual(now), notAfter: MoreThanOrEqual(now) } as const
+    return translated(this.dataSource.manager.find(agentEntity, { where, order: { id: 'ASC' } }))
+  }
+
+  /** For the console. Whether it was active. */
+  retire(id: AgentId, because: Because, now: Date): Promise<boolean> {
+    const { dataSource } = this
+    return inTransaction(dataSource, async unit => {
+      const patch = { state: 'retired', retiredAt: now } as const
+      const manager = managerOf(dataSource, unit)
+      const updated = await translated(manager.update(agentEntity, { id, state: 'active' }, patch))
+      if (updated.affected !== 1) return false
+      await appendChange(dataSource, unit, { object: 'agent', id, verb: 'retired', at: now }, because)
+      return true
+    })
+  }
+}

@@ -1,0 +1,139 @@
+import type { AgentId, RequestId } from '@app/core'
+import type { DataSource } from 'typeorm'
+import type { EnvelopeRow, SealedKeyRow } from './archive-row.js'
+import { envelopeEntity, sealedKeyEntity } from './entities.js'
+import { selectList } from './entity.js'
+import { query, queryOne, type Statement } from './sql.js'
+import type { Unit } from './unit.js'
+
+/** An archived key that has been sealed, and the recovery agents it is sealed to. */
+export interface SealedKey extends SealedKeyRow {
+  readonly agentIds: readonly AgentId[]
+}
+
+/** A {@link SealedKey} that is about to be stored. */
+export type NewSealedKey = Omit<SealedKey, 'sealed'> & { readonly sealed: Uint8Array }
+
+const READ_ENVELOPES: Statement = {
+  name: 'envelope_read',
+  text: `
+    SELECT ${selectList(envelopeEntity, 'e')} FROM certkeep.archived_key_envelope AS e
+    WHERE e.request_id = ANY ($1::integer[])`
+}
+
+const DROP_ENVELOPES: Statement = {
+  name: 'envelope_drop',
+  text: `DELETE FROM certkeep.archived_key_envelope WHERE request_id = ANY ($1::integer[])`
+}
+
+/** Agents come as two arrays of pairs, since a key may have any number of them. */
+const SEAL: Statement = {
+  name: 'sealed_key_insert',
+  text: `
+    WITH sealed AS (
+      INSERT INTO certkeep.sealed_key (
+        request_id, mode, sealed, key_format, algorithm, bits, content_encryption, sealed_at)
+      SELECT * FROM unnest($1::integer[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::integer[], $7::text[],
+                           $8::timestamptz[])
+    ), assigned AS (
+      INSERT INTO certkeep.sealed_key_agent (request_id, agent_id) SELECT * FROM unnest($9::integer[], $10::integer[])
+    )
+    DELETE FROM certkeep.archived_key_envelope WHERE request_id = ANY ($1::integer[])`
+}
+
+const FIND_SEALED: Statement = {
+  text: `
+    SELECT ${selectList(sealedKeyEntity, 's')},
+           ARRAY(SELECT agent_id FROM certkeep.sealed_key_agent WHERE request_id = s.request_id ORDER BY agent_id)
+             AS "agentIds"
+    FROM certkeep.sealed_key AS s WHERE s.request_id = $1`
+}
+
+const LIST_SEALED: Statement = {
+  name: 'sealed_key_list',
+  text: `SELECT request_id AS "requestId" FROM certkeep.sealed_key WHERE request_id = ANY ($1::integer[])`
+}
+
+const PURGE_ENVELOPES: Statement = {
+  text: `
+    DELETE FROM certkeep.archived_key_envelope WHERE request_id IN (
+      SELECT e.request_id FROM certkeep.archived_key_envelope AS e JOIN certkeep.request AS r ON r.id = e.request_id
+      WHERE r.state IN ('denied', 'failed') AND r.resolved_at < $1 LIMIT $2)
+    RETURNING request_id`
+}
+
+const PURGE_SEALED: Statement = {
+  text: `
+    WITH purged AS (
+      DELETE FROM certkeep.sealed_key WHERE request_id IN (
+        SELECT s.request_id FROM certkeep.sealed_key AS s JOIN certkeep.request AS r ON r.id = s.request_id
+        WHERE r.state = 'failed' AND r.resolved_at < $1 LIMIT $2)
+      RETURNING request_id
+    )
+    INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
+    SELECT $3, 'role:archive', 'sealed_key.purged', 'sealed_key', request_id::text, 'success', '{}' FROM purged
+    RETURNING object_id`
+}
+
+/** Archived keys: as they came, and sealed. For the archive, save where it says otherwise. */
+export class ArchiveStore {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** The envelopes of requests that have one. */
+  async readEnvelopes(unit: Unit, ids: readonly RequestId[]): Promise<ReadonlyMap<RequestId, EnvelopeRow>> {
+    const rows = await query<EnvelopeRow>(this.dataSource, unit, READ_ENVELOPES, [ids])
+    return new Map(rows.map(row => [row.requestId, row]))
+  }
+
+  /**
+   * Stores sealed keys and deletes the envelopes they came in. Move their requests in the same unit. Throws `conflict`
+   * when one of them was sealed before.
+   */
+  async seal(unit: Unit, keys: readonly NewSealedKey[]): Promise<void> {
+    if (keys.length === 0) return
+    const pairs = keys.flatMap(({ requestId, agentIds }) => agentIds.map(agentId => ({ requestId, agentId })))
+    await query(this.dataSource, unit, SEAL, [
+      keys.map(({ requestId }) => requestId),
+      keys.map(({ mode }) => mode),
+      keys.map(({ sealed }) => sealed),
+      keys.map(({ keyFormat }) => keyFormat),
+      keys.map(({ algorithm }) => algorithm),
+      keys.map(({ bits }) => bits),
+      keys.map(({ contentEncryption }) => contentEncryption),
+      keys.map(({ sealedAt }) => sealedAt),
+      pairs.map(({ requestId }) => requestId),
+      pairs.map(({ agentId }) => agentId)
+    ])
+  }
+
+  /** Deletes the envelopes of requests that fail in the same unit. */
+  async dropEnvelopes(unit: Unit, ids: readonly RequestId[]): Promise<void> {
+    await query(this.dataSource, unit, DROP_ENVELOPES, [ids])
+  }
+
+  /** With the sealed bytes, which only agents can open. */
+  findSealed(requestId: RequestId): Promise<SealedKey | undefined> {
+    return queryOne<SealedKey>(this.dataSource, undefined, FIND_SEALED, [requestId])
+  }
+
+  /** For the authority too: which of the requests have a sealed key. */
+  async listSealed(ids: readonly RequestId[], unit?: Unit): Promise<ReadonlySet<RequestId>> {
+    const rows = await query<{ readonly requestId: RequestId }>(this.dataSource, unit, LIST_SEALED, [ids])
+    return new Set(rows.map(({ requestId }) => requestId))
+  }
+
+  /** Deletes up to `limit` envelopes whose requests were denied or failed before a time. Gives how many. */
+  async purgeEnvelopes(resolvedBefore: Date, limit: number): Promise<number> {
+    const rows = await query(this.dataSource, undefined, PURGE_ENVELOPES, [resolvedBefore, limit])
+    return rows.length
+  }
+
+  /**
+   * Deletes up to `limit` sealed keys whose requests failed before a time, so that no certificate will ever be made for
+   * them, with an audit event each. Gives how many.
+   */
+  async purgeSealed(failedBefore: Date, limit: number, now: Date): Promise<number> {
+    const rows = await query(this.dataSource, undefined, PURGE_SEALED, [failedBefore, limit, now])
+    return rows.length
+  }
+}

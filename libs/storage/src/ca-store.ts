@@ -1,0 +1,147 @@
+import type { CaId } from '@app/core'
+import { type DataSource, IsNull } from 'typeorm'
+import { appendChange } from './audit-log.js'
+import type { Because } from './audit-row.js'
+import type { CaCertificateRow, CaRow } from './ca-row.js'
+import { caCertificateEntity, caEntity, caTemplateEntity } from './entities.js'
+import { selectList } from './entity.js'
+import { queryOne, type Statement } from './sql.js'
+import { inTransaction, managerOf, translated, type Unit, within } from './unit.js'
+
+/** A CA that is about to be added. */
+export type NewCa = Omit<CaRow, 'id'>
+
+/** A CA's certificate, or the request for one, that is about to be added. */
+export type NewCaCertificate = Omit<CaCertificateRow, 'certificate' | 'chain' | 'request' | 'sha1'> & {
+  readonly certificate: Uint8Array | null
+  readonly chain: readonly Uint8Array[]
+  readonly request: Uint8Array | null
+  readonly sha1: Uint8Array | null
+}
+
+/** The certificate that a parent CA signed. */
+export interface CaSigningCertificate {
+  readonly certificate: Uint8Array
+  /** The parents, nearest first, up to the root. */
+  readonly chain: readonly Uint8Array[]
+  readonly subject: string
+  readonly notBefore: Date
+  readonly notAfter: Date
+  readonly sha1: Uint8Array
+}
+
+const FIND_BY_NAME: Statement = {
+  name: 'ca_by_name',
+  text: `
+    SELECT ${selectList(caEntity, 'c')} FROM certkeep.ca AS c
+    WHERE lower(c.name) = lower($1) OR lower(c.sanitized_name) = lower($1) OR lower(c.short_name) = lower($1)
+    ORDER BY lower(c.name) = lower($1) DESC, lower(c.sanitized_name) = lower($1) DESC LIMIT 1`
+}
+
+/** Certificate authorities. */
+export class CaStore {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** For the authority. Throws `conflict` when a CA has the name in one of its three forms. */
+  add(ca: NewCa, because: Because, unit?: Unit): Promise<CaId> {
+    const { dataSource } = this
+    return within(dataSource, unit, async open => {
+      const inserted = await translated(managerOf(dataSource, open).insert(caEntity, ca))
+      const id = (inserted.identifiers[0] as Pick<CaRow, 'id'>).id
+      const detail = { name: ca.name, kind: ca.kind }
+      await appendChange(dataSource, open, { object: 'ca', id, verb: 'created', at: ca.createdAt, detail }, because)
+      return id
+    })
+  }
+
+  /** All, the oldest first. */
+  list(): Promise<readonly CaRow[]> {
+    return translated(this.dataSource.manager.find(caEntity, { order: { id: 'ASC' } }))
+  }
+
+  async find(id: CaId): Promise<CaRow | undefined> {
+    return (await translated(this.dataSource.manager.findOne(caEntity, { where: { id } }))) ?? undefined
+  }
+
+  /** By its name, its sanitized or its short name, in this order, whatever the case (MS-WCCE 3.2.1.4.2.1.1). */
+  findByName(name: string): Promise<CaRow | undefined> {
+    return queryOne<CaRow>(this.dataSource, undefined, FIND_BY_NAME, [name])
+  }
+
+  /** For the authority. Throws `conflict` when the CA has a certificate of that index. */
+  addCertificate(certificate: NewCaCertificate, because: Because, now: Date, unit?: Unit): Promise<void> {
+    const { dataSource } = this
+    const { caId, certIndex, keyIndex } = certificate
+    return within(dataSource, unit, async open => {
+      const row = {
+        ...certificate,
+        certificate: bufferOf(certificate.certificate),
+        chain: certificate.chain.map(parent => Buffer.from(parent)),
+        request: bufferOf(certificate.request),
+        sha1: bufferOf(certificate.sha1)
+      }
+      await translated(managerOf(dataSource, open).insert(caCertificateEntity, row))
+      const verb = certificate.certificate === null ? 'certificate_requested' : 'certificate_added'
+      const detail = { certIndex, keyIndex }
+      await appendChange(dataSource, open, { object: 'ca', id: caId, verb, at: now, detail }, because)
+    })
+  }
+
+  /**
+   * For the authority. Fills in the certificate that a subordinate awaited and makes the CA active. Whether it did: not
+   * when that certificate was there already.
+   */
+  activate(
+    caId: CaId,
+    certIndex: number,
+    certificate: CaSigningCertificate,
+    because: Because,
+    now: Date
+  ): Promise<boolean> {
+    const { dataSource } = this
+    return inTransaction(dataSource, async unit => {
+      const awaited = await this.fillIn(unit, caId, certIndex, certificate)
+      if (!awaited) return false
+      await translated(managerOf(dataSource, unit).update(caEntity, { id: caId }, { state: 'active' }))
+      const change = { object: 'ca', id: caId, verb: 'activated', at: now, detail: { certIndex } } as const
+      await appendChange(dataSource, unit, change, because)
+      return true
+    })
+  }
+
+  /** All of a CA, by their index. */
+  listCertificates(caId: CaId): Promise<readonly CaCertificateRow[]> {
+    const { manager } = this.dataSource
+    return translated(manager.find(caCertificateEntity, { where: { caId }, order: { certIndex: 'ASC' } }))
+  }
+
+  /** For the console. Makes these templates, by name, the ones that the CA offers, and no others. */
+  offer(caId: CaId, templateNames: readonly string[], because: Because, now: Date, unit?: Unit): Promise<void> {
+    const { dataSource } = this
+    return within(dataSource, unit, async open => {
+      const manager = managerOf(dataSource, open)
+      await translated(manager.delete(caTemplateEntity, { caId }))
+      const rows = templateNames.map(templateName => ({ caId, templateName }))
+      if (rows.length > 0) await translated(manager.insert(caTemplateEntity, rows))
+      const detail = { templates: [...templateNames] }
+      const change = { object: 'ca', id: caId, verb: 'templates_changed', at: now, detail } as const
+      await appendChange(dataSource, open, change, because)
+    })
+  }
+
+  private async fillIn(unit: Unit, caId: CaId, certIndex: number, certificate: CaSigningCertificate): Promise<boolean> {
+    const patch = {
+      ...certificate,
+      certificate: Buffer.from(certificate.certificate),
+      chain: certificate.chain.map(parent => Buffer.from(parent)),
+      sha1: Buffer.from(certificate.sha1)
+    }
+    const awaited = { caId, certIndex, certificate: IsNull() }
+    const updated = await translated(managerOf(this.dataSource, unit).update(caCertificateEntity, awaited, patch))
+    return updated.affected === 1
+  }
+}
+
+function bufferOf(bytes: Uint8Array | null): Buffer | null {
+  return bytes === null ? null : Buffer.from(bytes)
+}

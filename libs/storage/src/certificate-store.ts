@@ -1,0 +1,192 @@
+import { AppError, type CaId, type PrincipalId, type RequestId } from '@app/core'
+import type { DataSource } from 'typeorm'
+import type { Because } from './audit-row.js'
+import {
+  CERTIFICATE_SUMMARY_COLUMNS,
+  type CertificateRow,
+  type CertificateSummary,
+  type CrlEntryRow
+} from './certificate-row.js'
+import * as sql from './certificate-statements.js'
+import { certificateEntity } from './entities.js'
+import { selectList } from './entity.js'
+import { Conditions, type Page, pageOf } from './page.js'
+import { query, queryOne } from './sql.js'
+import { storableJson, storableText } from './text.js'
+import type { Unit } from './unit.js'
+
+/** A serial number and the TBS that is about to be signed under it. */
+export interface Reservation extends Pick<
+  CertificateRow,
+  'caId' | 'certIndex' | 'requestId' | 'archival' | 'sealedKeyRequestId' | 'subject' | 'principalId'
+> {
+  readonly serialNumber: Uint8Array
+  readonly tbs: Uint8Array
+  readonly keyId: Uint8Array
+  readonly notBefore: Date
+  readonly notAfter: Date
+  readonly reservedAt: Date
+}
+
+/** What names a certificate within the installation. */
+export interface SerialNumberOf {
+  readonly caId: CaId
+  /** Content octets of the INTEGER. */
+  readonly serialNumber: Uint8Array
+}
+
+/** A certificate that was signed under a reserved serial number. */
+export interface IssuedCertificate extends SerialNumberOf {
+  readonly certificate: Uint8Array
+  readonly sha1: Uint8Array
+  readonly sha256: Uint8Array
+  readonly issuedAt: Date
+}
+
+/** What a list of certificates is narrowed by. */
+export interface CertificateFilter {
+  readonly caId?: CaId
+  readonly principalId?: PrincipalId
+  readonly keyId?: Uint8Array
+  readonly revoked?: boolean
+  readonly notAfterFrom?: Date
+  readonly notAfterUntil?: Date
+}
+
+const SUMMARY = `SELECT ${selectList(certificateEntity, 'c', CERTIFICATE_SUMMARY_COLUMNS)} FROM certkeep.certificate AS c`
+
+/** The ledger: serial numbers, each of which is used once, and the certificates issued under them. */
+export class CertificateStore {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /**
+   * Reserves serial numbers. Commit before signing, so that every signature can be explained. Throws `conflict` when a
+   * number is taken or a request has another reservation or a certificate of its own that is not abandoned.
+   */
+  async reserve(unit: Unit, reservations: readonly Reservation[]): Promise<void> {
+    if (reservations.length === 0) return
+    const column = <T>(of: (reservation: Reservation) => T): T[] => reservations.map(of)
+    await query(this.dataSource, unit, sql.RESERVE, [
+      column(({ caId }) => caId),
+      column(({ serialNumber }) => serialNumber),
+      column(({ certIndex }) => certIndex),
+      column(({ requestId }) => requestId),
+      column(({ archival }) => archival),
+      column(({ sealedKeyRequestId }) => sealedKeyRequestId),
+      column(({ tbs }) => tbs),
+      column(({ subject }) => storableText(subject)),
+      column(({ notBefore }) => notBefore),
+      column(({ notAfter }) => notAfter),
+      column(({ keyId }) => keyId),
+      column(({ principalId }) => principalId),
+      column(({ reservedAt }) => reservedAt)
+    ])
+  }
+
+  /** The reservations that requests have, in the order of the requests. */
+  findReserved(requestIds: readonly RequestId[], unit?: Unit): Promise<readonly CertificateRow[]> {
+    return query<CertificateRow>(this.dataSource, unit, sql.FIND_RESERVED, [requestIds])
+  }
+
+  /**
+   * Turns reservations into certificates, all of them: throws `conflict`, which rolls the unit back, when one is not
+   * reserved any more. Throws `internal` for an archival one whose key is not sealed.
+   */
+  async finish(unit: Unit, certificates: readonly IssuedCertificate[]): Promise<void> {
+    if (certificates.length === 0) return
+    const column = <T>(of: (certificate: IssuedCertificate) => T): T[] => certificates.map(of)
+    const finished = await query(this.dataSource, unit, sql.FINISH, [
+      column(({ caId }) => caId),
+      column(({ serialNumber }) => serialNumber),
+      column(({ certificate }) => certificate),
+      column(({ sha1 }) => sha1),
+      column(({ sha256 }) => sha256),
+      column(({ issuedAt }) => issuedAt)
+    ])
+    if (finished.length === certificates.length) return
+    const message = `Of ${certificates.length} serial numbers to be issued, ${finished.length} were reserved.`
+    throw new AppError('conflict', message)
+  }
+
+  /** Gives reservations up, with an audit event each; the numbers go on the CRLs. Those not reserved are left alone. */
+  async abandon(unit: Unit, serials: readonly SerialNumberOf[], because: Because, now: Date): Promise<void> {
+    if (serials.length === 0) return
+    await query(this.dataSource, unit, sql.ABANDON, [
+      serials.map(({ caId }) => caId),
+      serials.map(({ serialNumber }) => serialNumber),
+      now,
+      because.actor,
+      storableJson(because.detail ?? {})
+    ])
+  }
+
+  findBySerial(caId: CaId, serialNumber: Uint8Array): Promise<CertificateRow | undefined> {
+    return queryOne<CertificateRow>(this.dataSource, undefined, sql.FIND_BY_SERIAL, [caId, serialNumber])
+  }
+
+  /** By SHA-1 (20 bytes) or SHA-256 (32 bytes) of the DER certificate. */
+  findByFingerprint(fingerprint: Uint8Array): Promise<CertificateRow | undefined> {
+    const statement = fingerprint.length === 20 ? sql.FIND_BY_SHA1 : sql.FIND_BY_SHA256
+    return queryOne<CertificateRow>(this.dataSource, undefined, statement, [fingerprint])
+  }
+
+  /** The one that was issued, revoked or not. */
+  findByRequest(requestId: RequestId): Promise<CertificateRow | undefined> {
+    return queryOne<CertificateRow>(this.dataSource, undefined, sql.FIND_BY_REQUEST, [requestId])
+  }
+
+  /** Every certificate issued for a key, newest first. */
+  listByKey(keyId: Uint8Array): Promise<readonly CertificateSummary[]> {
+    const text = `${SUMMARY} WHERE c.key_id = $1 AND c.state = 'issued' ORDER BY c.request_id DESC`
+    return query<CertificateSummary>(this.dataSource, undefined, { name: 'certificate_by_key', text }, [keyId])
+  }
+
+  /** Issued ones, newest request first; the cursor is to be handed back as it came. */
+  async list(filter: CertificateFilter, limit: number, cursor?: string): Promise<Page<CertificateSummary, string>> {
+    const where = new Conditions()
+      .add('c.state = ?', 'issued')
+      .add('c.ca_id = ?', filter.caId)
+      .add('c.principal_id = ?', filter.principalId)
+      .add('c.key_id = ?', filter.keyId)
+      .add('(c.revoked_at IS NOT NULL) = ?', filter.revoked)
+      .add('c.not_after >= ?', filter.notAfterFrom)
+      .add('c.not_after < ?', filter.notAfterUntil)
+      .add('c.request_id < ?', decodeCursor(cursor))
+    const text = `${SUMMARY} ${where} ORDER BY c.request_id DESC LIMIT ${where.parameter(limit + 1)}`
+    const rows = await query<CertificateSummary>(this.dataSource, undefined, { text }, where.values)
+    return pageOf(rows, limit, ({ requestId }) => String(requestId))
+  }
+
+  /**
+   * Revokes a certificate and moves its request, with one audit event. Whether it did: not when it is revoked already,
+   * save that one on hold may get a final reason. `reason` is a CRLReason (RFC 5280, 5.3.1).
+   */
+  async revoke(serial: SerialNumberOf, reason: number, because: Because, now: Date): Promise<boolean> {
+    const { caId, serialNumber } = serial
+    const values = [caId, serialNumber, now, reason, because.actor, storableJson(because.detail ?? {})]
+    const rows = await query(this.dataSource, undefined, sql.REVOKE, values)
+    return rows.length > 0
+  }
+
+  /** Takes a certificate off hold, the one reason that can be taken back. Whether it did. */
+  async unrevoke(serial: SerialNumberOf, because: Because, now: Date): Promise<boolean> {
+    const { caId, serialNumber } = serial
+    const values = [caId, serialNumber, now, because.actor, storableJson(because.detail ?? {})]
+    const rows = await query(this.dataSource, undefined, sql.UNREVOKE, values)
+    return rows.length > 0
+  }
+
+  /**
+   * What the CRL of a CA's key lists, by serial number: what was revoked or abandoned and had not ended at `time`. Give
+   * the time of the previous CRL, so that each entry is once more on a CRL after its end (RFC 5280, 3.3).
+   */
+  listForCrl(caId: CaId, keyIndex: number, time: Date): Promise<readonly CrlEntryRow[]> {
+    return query<CrlEntryRow>(this.dataSource, undefined, sql.FOR_CRL, [caId, keyIndex, time])
+  }
+}
+
+function decodeCursor(cursor: string | undefined): number | undefined {
+  if (cursor === undefined) return undefined
+  if (!/^[1-9]\d{0,9}$/.test(cursor)) throw new AppError('invalid_argument', 'The cursor is not one of this list.')
+  return Number(cursor)
+}

@@ -1,0 +1,76 @@
+import type { DataSourceOptions } from 'typeorm'
+import { entities } from './entities.js'
+import { SCHEMA } from './schema.js'
+import { typeParsers } from './type-parsers.js'
+
+/** Where the database is and who connects. Either `url`, or `host`, `port` and `database`. */
+export interface ConnectionSettings {
+  /** `postgresql://host:port/database?…`; credentials in it are overridden by `user` and `password`. */
+  readonly url?: string
+  /** A name, an address, or the directory of a Unix socket. */
+  readonly host?: string
+  readonly port?: number
+  readonly database?: string
+  readonly user: string
+  readonly password?: string
+  /** What the database shows the connections as. */
+  readonly applicationName: string
+  /** The most connections held at once. */
+  readonly poolSize: number
+}
+
+/** How long a connection may take to be made or to come free, in milliseconds. */
+const CONNECT_TIMEOUT = 10_000
+
+/**
+ * Bounds on what one statement or one transaction may take, in milliseconds: a process that hangs must not hold rows
+ * for ever. They are the session's start-up parameters.
+ */
+const SESSION_TIMEOUTS = {
+  statement_timeout: 60_000,
+  lock_timeout: 30_000,
+  idle_in_transaction_session_timeout: 120_000
+} as const
+
+/** What TypeORM needs to connect: explicit entities, no migrations, never a change of the schema. */
+export function dataSourceOptions(settings: ConnectionSettings): DataSourceOptions {
+  return {
+    type: 'postgres',
+    ...endpointOf(settings),
+    applicationName: settings.applicationName,
+    poolSize: settings.poolSize,
+    connectTimeoutMS: CONNECT_TIMEOUT,
+    schema: SCHEMA,
+    entities: [...entities],
+    synchronize: false,
+    migrationsRun: false,
+    installExtensions: false,
+    logging: false,
+    extra: { ...SESSION_TIMEOUTS, keepAlive: true, types: typeParsers }
+  }
+}
+
+type Endpoint =
+  | { readonly url: string }
+  | {
+      readonly host?: string
+      readonly port?: number
+      readonly database?: string
+      readonly username: string
+      readonly password?: string
+    }
+
+/** In a URL, pg takes query parameters before the part in front of the host, so they carry the credentials. */
+function endpointOf({ url, host, port, database, user, password }: ConnectionSettings): Endpoint {
+  if (url === undefined) {
+    return {
+      username: user,
+      ...(host === undefined ? {} : { host }),
+      ...(port === undefined ? {} : { port }),
+      ...(database === undefined ? {} : { database }),
+      ...(password === undefined ? {} : { password })
+    }
+  }
+  const parameters = new URLSearchParams({ user, ...(password === undefined ? {} : { password }) })
+  return { url: `${url}${url.includes('?') ? '&' : '?'}${parameters.toString()}` }
+}

@@ -1,0 +1,247 @@
+import type { AgentRow, EnvelopeRow, ExchangeKeyRow, SealedKeyRow } from './archive-row.js'
+import type { AuditRow } from './audit-row.js'
+import type { CaCertificateRow, CaRow, CrlRow } from './ca-row.js'
+import type { CertificateRow, ResponseRow } from './certificate-row.js'
+import { column, entity, key } from './entity.js'
+import type { CredentialRow, EnrollmentSecretRow, PrincipalRow } from './principal-row.js'
+import type { RequestRow } from './request-row.js'
+import type { TemplateRow } from './template-row.js'
+
+const { integer, bigint, boolean, text, texts, bytes, byteStrings, time, uuid, json, serial, computed } = column
+
+export const caEntity = entity<CaRow>('ca', {
+  id: serial,
+  name: text,
+  sanitizedName: text,
+  shortName: text,
+  kind: text,
+  state: text,
+  createdAt: time
+})
+
+export const caCertificateEntity = entity<CaCertificateRow>('ca_certificate', {
+  caId: key(integer),
+  certIndex: key(integer),
+  keyIndex: integer,
+  certificate: bytes,
+  chain: byteStrings,
+  request: bytes,
+  keyReference: text,
+  subject: text,
+  notBefore: time,
+  notAfter: time,
+  sha1: bytes
+})
+
+export const crlEntity = entity<CrlRow>('crl', {
+  caId: key(integer),
+  number: key(bigint),
+  keyIndex: integer,
+  crl: bytes,
+  thisUpdate: time,
+  nextUpdate: time
+})
+
+export const templateEntity = entity<TemplateRow>('template', {
+  id: serial,
+  name: text,
+  oid: text,
+  major: integer,
+  minor: integer,
+  schemaVersion: integer,
+  archival: computed,
+  definition: json,
+  state: text,
+  createdAt: time
+})
+
+/** That a CA offers a template. */
+export const caTemplateEntity = entity<{ readonly caId: number; readonly templateName: string }>('ca_template', {
+  caId: key(integer),
+  templateName: key(text)
+})
+
+export const principalEntity = entity<PrincipalRow>('principal', {
+  id: key(uuid),
+  kind: text,
+  sid: text,
+  accountName: text,
+  domain: text,
+  displayName: text,
+  distinguishedName: text,
+  upn: text,
+  mail: text,
+  dnsName: text,
+  groupNames: texts,
+  disabledAt: time,
+  createdAt: time
+})
+
+export const credentialEntity = entity<CredentialRow>('credential', {
+  id: key(uuid),
+  principalId: uuid,
+  label: text,
+  tokenHash: bytes,
+  scopes: texts,
+  caId: integer,
+  expiresAt: time,
+  revokedAt: time,
+  createdAt: time
+})
+
+export const enrollmentSecretEntity = entity<EnrollmentSecretRow>('enrollment_secret', {
+  identification: key(text),
+  principalId: uuid,
+  witnessKey: bytes,
+  expiresAt: time,
+  usedAt: time
+})
+
+export const requestEntity = entity<RequestRow>('request', {
+  id: serial,
+  caId: integer,
+  state: text,
+  format: text,
+  dialect: text,
+  rawRequest: bytes,
+  requestDigest: bytes,
+  requestAttributes: text,
+  flags: bigint,
+  rowFlags: bigint,
+  requesterId: uuid,
+  requesterName: text,
+  subject: text,
+  publicKey: bytes,
+  keyId: bytes,
+  templateId: integer,
+  templateName: text,
+  archival: boolean,
+  carriesKey: boolean,
+  keyHashAlgorithm: text,
+  keyHash: bytes,
+  proofDigest: text,
+  bodyPartId: bigint,
+  transactionId: bytes,
+  senderNonce: bytes,
+  idempotencyKey: text,
+  outOfBand: boolean,
+  submittedAt: time,
+  resolvedAt: time,
+  failureCode: text,
+  failureMessage: text,
+  dispositionMessage: text,
+  leaseUntil: time,
+  attempts: integer,
+  respondedState: text
+})
+
+export const exchangeKeyEntity = entity<ExchangeKeyRow>('exchange_key', {
+  id: serial,
+  caId: integer,
+  keyReference: text,
+  publicKey: bytes,
+  state: text,
+  imported: boolean,
+  requestId: integer,
+  certificate: bytes,
+  issuer: bytes,
+  serialNumber: bytes,
+  notBefore: time,
+  notAfter: time,
+  createdAt: time,
+  destroyedAt: time
+})
+
+export const agentEntity = entity<AgentRow>('recovery_agent', {
+  id: serial,
+  caId: integer,
+  name: text,
+  certificate: bytes,
+  sha256: bytes,
+  subject: text,
+  issuer: bytes,
+  serialNumber: bytes,
+  notBefore: time,
+  notAfter: time,
+  state: text,
+  addedAt: time,
+  retiredAt: time
+})
+
+export const envelopeEntity = entity<EnvelopeRow>('archived_key_envelope', {
+  requestId: key(integer),
+  envelope: bytes,
+  placement: text
+})
+
+export const sealedKeyEntity = entity<SealedKeyRow>('sealed_key', {
+  requestId: key(integer),
+  mode: text,
+  sealed: bytes,
+  keyFormat: text,
+  algorithm: text,
+  bits: integer,
+  contentEncryption: text,
+  sealedAt: time
+})
+
+export const certificateEntity = entity<CertificateRow>('certificate', {
+  caId: key(integer),
+  serialNumber: key(bytes),
+  certIndex: integer,
+  requestId: integer,
+  state: text,
+  archival: boolean,
+  sealedKeyRequestId: integer,
+  tbs: bytes,
+  certificate: bytes,
+  subject: text,
+  notBefore: time,
+  notAfter: time,
+  sha1: bytes,
+  sha256: bytes,
+  keyId: bytes,
+  principalId: uuid,
+  reservedAt: time,
+  issuedAt: time,
+  revokedAt: time,
+  revocationReason: integer
+})
+
+export const responseEntity = entity<ResponseRow>('response', {
+  requestId: key(integer),
+  state: text,
+  fullResponse: bytes,
+  createdAt: time
+})
+
+export const auditEntity = entity<AuditRow>('audit_event', {
+  seq: { type: 'bigint', primary: true, generated: 'increment' },
+  at: time,
+  actor: text,
+  action: text,
+  objectType: text,
+  objectId: text,
+  outcome: text,
+  detail: json
+})
+
+/** Every row mapper, listed. */
+export const entities = [
+  caEntity,
+  caCertificateEntity,
+  crlEntity,
+  templateEntity,
+  caTemplateEntity,
+  principalEntity,
+  credentialEntity,
+  enrollmentSecretEntity,
+  requestEntity,
+  exchangeKeyEntity,
+  agentEntity,
+  envelopeEntity,
+  sealedKeyEntity,
+  certificateEntity,
+  responseEntity,
+  auditEntity
+] as const

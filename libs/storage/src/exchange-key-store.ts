@@ -1,0 +1,128 @@
+import type { CaId, ExchangeKeyId, RequestId } from '@app/core'
+import { type DataSource, In, LessThanOrEqual, MoreThanOrEqual } from 'typeorm'
+import type { ExchangeKeyRow } from './archive-row.js'
+import { appendChange } from './audit-log.js'
+import type { Because } from './audit-row.js'
+import { exchangeKeyEntity } from './entities.js'
+import { managerOf, translated, type Unit, within } from './unit.js'
+
+/** An exchange key that has just been generated or imported. */
+export interface NewExchangeKey extends Pick<ExchangeKeyRow, 'caId' | 'keyReference' | 'imported' | 'createdAt'> {
+  readonly publicKey: Uint8Array
+}
+
+/** The certificate that an exchange key gets. */
+export interface ExchangeCertificate {
+  readonly certificate: Uint8Array
+  /** DER Name */
+  readonly issuer: Uint8Array
+  readonly serialNumber: Uint8Array
+  readonly notBefore: Date
+  readonly notAfter: Date
+  /** The request it was made by; null for an imported key. */
+  readonly requestId: RequestId | null
+}
+
+/** The keys that clients wrap their private keys to. Every move of a state is compare-and-set and audited. */
+export class ExchangeKeyStore {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** For the archive. */
+  add(key: NewExchangeKey, because: Because, unit?: Unit): Promise<ExchangeKeyId> {
+    const { dataSource } = this
+    return within(dataSource, unit, async open => {
+      const row = { ...key, publicKey: Buffer.from(key.publicKey), state: 'generated' as const }
+      const inserted = await translated(managerOf(dataSource, open).insert(exchangeKeyEntity, row))
+      const id = (inserted.identifiers[0] as Pick<ExchangeKeyRow, 'id'>).id
+      const verb = key.imported ? 'imported' : 'generated'
+      const change = { object: 'exchange_key', id, verb, at: key.createdAt, detail: { caId: key.caId } } as const
+      await appendChange(dataSource, open, change, because)
+      return id
+    })
+  }
+
+  async find(id: ExchangeKeyId): Promise<ExchangeKeyRow | undefined> {
+    return this.findOne({ id })
+  }
+
+  /** All of a CA, the oldest first. */
+  list(caId: CaId): Promise<readonly ExchangeKeyRow[]> {
+    return translated(this.dataSource.manager.find(exchangeKeyEntity, { where: { caId }, order: { id: 'ASC' } }))
+  }
+
+  /** All in a state, of every CA, the oldest first. */
+  listInState(state: ExchangeKeyRow['state']): Promise<readonly ExchangeKeyRow[]> {
+    return translated(this.dataSource.manager.find(exchangeKeyEntity, { where: { state }, order: { id: 'ASC' } }))
+  }
+
+  /** The certified one that is valid at the time; of several, the one that ends last. */
+  async findCurrent(caId: CaId, now: Date): Promise<ExchangeKeyRow | undefined> {
+    const where = { caId, state: 'certified', notBefore: LessThanOrEqual(now), notAfter: MoreThanOrEqual(now) } as const
+    const order = { notAfter: 'DESC', id: 'DESC' } as const
+    const [row] = await translated(this.dataSource.manager.find(exchangeKeyEntity, { where, order, take: 1 }))
+    return row
+  }
+
+  /** By what a RecipientInfo names (RFC 5652, 6.2.1); in any state, so that a destroyed one is told from an unknown one. */
+  async findByRecipient(issuer: Uint8Array, serialNumber: Uint8Array): Promise<ExchangeKeyRow | undefined> {
+    return this.findOne({ issuer: Buffer.from(issuer), serialNumber: Buffer.from(serialNumber) })
+  }
+
+  /** generated to requested: its certificate has been asked for. Whether it moved. */
+  request(id: ExchangeKeyId, requestId: RequestId, because: Because, now: Date, unit?: Unit): Promise<boolean> {
+    return this.change(
+      { id, from: ['generated'], verb: 'requested', at: now },
+      { state: 'requested', requestId },
+      because,
+      unit
+    )
+  }
+
+  /** generated or requested to certified. Whether it moved. Throws `conflict` when another key has that certificate. */
+  certify(
+    id: ExchangeKeyId,
+    certificate: ExchangeCertificate,
+    because: Because,
+    now: Date,
+    unit?: Unit
+  ): Promise<boolean> {
+    const patch = {
+      ...certificate,
+      state: 'certified' as const,
+      certificate: Buffer.from(certificate.certificate),
+      issuer: Buffer.from(certificate.issuer),
+      serialNumber: Buffer.from(certificate.serialNumber)
+    }
+    return this.change({ id, from: ['generated', 'requested'], verb: 'certified', at: now }, patch, because, unit)
+  }
+
+  /** Any state to destroyed, once the key itself is gone. Whether it moved. */
+  destroy(id: ExchangeKeyId, because: Because, now: Date): Promise<boolean> {
+    const from = ['generated', 'requested', 'certified'] as const
+    return this.change({ id, from, verb: 'destroyed', at: now }, { state: 'destroyed', destroyedAt: now }, because)
+  }
+
+  private async findOne(where: Partial<Pick<ExchangeKeyRow, 'id' | 'issuer' | 'serialNumber'>>) {
+    const row = await translated(this.dataSource.manager.findOne(exchangeKeyEntity, { where: where as object }))
+    return row ?? undefined
+  }
+
+  private change(move: KeyMove, patch: Partial<ExchangeKeyRow>, because: Because, unit?: Unit): Promise<boolean> {
+    const { dataSource } = this
+    const { id, from, verb, at } = move
+    return within(dataSource, unit, async open => {
+      const where = { id, state: In(from) }
+      const updated = await translated(managerOf(dataSource, open).update(exchangeKeyEntity, where, patch))
+      if (updated.affected !== 1) return false
+      await appendChange(dataSource, open, { object: 'exchange_key', id, verb, at }, because)
+      return true
+    })
+  }
+}
+
+interface KeyMove {
+  readonly id: ExchangeKeyId
+  readonly from: readonly ExchangeKeyRow['state'][]
+  readonly verb: string
+  readonly at: Date
+}

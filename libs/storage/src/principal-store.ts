@@ -1,0 +1,164 @@
+import type { PrincipalId } from '@app/core'
+import { type DataSource, IsNull, MoreThan } from 'typeorm'
+import { appendChange, type Change } from './audit-log.js'
+import type { Because } from './audit-row.js'
+import { credentialEntity, enrollmentSecretEntity, principalEntity } from './entities.js'
+import { selectList } from './entity.js'
+import { Conditions, type Page, pageOf } from './page.js'
+import type { CredentialRow, EnrollmentSecretRow, PrincipalRow } from './principal-row.js'
+import { query, queryOne, type Statement } from './sql.js'
+import { inTransaction, managerOf, translated, type Unit, within } from './unit.js'
+
+/** A principal that is about to be added. */
+export type NewPrincipal = Omit<PrincipalRow, 'disabledAt'>
+
+/** A credential that is about to be given out. */
+export type NewCredential = Omit<CredentialRow, 'revokedAt' | 'tokenHash'> & { readonly tokenHash: Uint8Array }
+
+/** An enrollment secret that is about to be given out. */
+export type NewEnrollmentSecret = Omit<EnrollmentSecretRow, 'usedAt' | 'witnessKey'> & {
+  readonly witnessKey: Uint8Array
+}
+
+/** Who a token is and what it is good for. */
+export interface Authenticated {
+  readonly principal: PrincipalRow
+  readonly credential: CredentialRow
+}
+
+const PRINCIPAL = `SELECT ${selectList(principalEntity, 'p')} FROM certkeep.principal AS p`
+
+const FIND: Statement = { name: 'principal_find', text: `${PRINCIPAL} WHERE p.id = $1` }
+
+const FIND_BY_ACCOUNT: Statement = {
+  name: 'principal_by_account',
+  text: `${PRINCIPAL} WHERE lower(p.domain) = lower($1) AND lower(p.account_name) = lower($2)`
+}
+
+const FIND_BY_TOKEN: Statement = {
+  name: 'credential_by_token',
+  text: `
+    SELECT ${selectList(credentialEntity, 'c')} FROM certkeep.credential AS c
+    JOIN certkeep.principal AS p ON p.id = c.principal_id
+    WHERE c.token_hash = $1 AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $2)
+      AND p.disabled_at IS NULL`
+}
+
+/** Principals, their credentials and their enrollment secrets. What changes them is for the console. */
+export class PrincipalStore {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** Throws `conflict` when the account name or the SID is taken. */
+  add(principal: NewPrincipal, because: Because, unit?: Unit): Promise<void> {
+    const { id, kind, domain, accountName, createdAt: at } = principal
+    const detail = { kind, account: `${domain}\\${accountName}` }
+    return this.record(unit, { object: 'principal', id, verb: 'added', at, detail }, because, open =>
+      managerOf(this.dataSource, open).insert(principalEntity, { ...principal, groupNames: [...principal.groupNames] })
+    )
+  }
+
+  /** Disabled ones too. */
+  find(id: PrincipalId): Promise<PrincipalRow | undefined> {
+    return queryOne<PrincipalRow>(this.dataSource, undefined, FIND, [id])
+  }
+
+  /** Whatever the case; disabled ones too. */
+  findByAccount(domain: string, accountName: string): Promise<PrincipalRow | undefined> {
+    return queryOne<PrincipalRow>(this.dataSource, undefined, FIND_BY_ACCOUNT, [domain, accountName])
+  }
+
+  /** In the order of their ids, which is no order that means anything; the cursor is the last id seen. */
+  async list(limit: number, cursor?: PrincipalId): Promise<Page<PrincipalRow, PrincipalId>> {
+    const where = new Conditions().add('p.id > ?', cursor)
+    const text = `${PRINCIPAL} ${where} ORDER BY p.id LIMIT ${where.parameter(limit + 1)}`
+    const rows = await query<PrincipalRow>(this.dataSource, undefined, { text }, where.values)
+    return pageOf(rows, limit, ({ id }) => id)
+  }
+
+  /** Ends what the principal's credentials are good for. Whether it was not disabled yet. */
+  disable(id: PrincipalId, because: Because, now: Date): Promise<boolean> {
+    return inTransaction(this.dataSource, async unit => {
+      const manager = managerOf(this.dataSource, unit)
+      const where = { id, disabledAt: IsNull() }
+      const updated = await translated(manager.update(principalEntity, where, { disabledAt: now }))
+      if (updated.affected !== 1) return false
+      await appendChange(this.dataSource, unit, { object: 'principal', id, verb: 'disabled', at: now }, because)
+      return true
+    })
+  }
+
+  /** Throws `conflict` for a token that exists, `internal` for an unknown principal or CA. */
+  addCredential(credential: NewCredential, because: Because, unit?: Unit): Promise<void> {
+    const { id, principalId, label, scopes, createdAt: at } = credential
+    const detail = { principalId, label, scopes: [...scopes] }
+    const row = { ...credential, scopes: [...scopes], tokenHash: Buffer.from(credential.tokenHash) }
+    return this.record(unit, { object: 'credential', id, verb: 'added', at, detail }, because, open =>
+      managerOf(this.dataSource, open).insert(credentialEntity, row)
+    )
+  }
+
+  /**
+   * Whom a token's SHA-256 stands for. Undefined alike for a token that is unknown, revoked or past its end, and for a
+   * disabled principal.
+   */
+  async findByToken(tokenHash: Uint8Array, now: Date): Promise<Authenticated | undefined> {
+    const credential = await queryOne<CredentialRow>(this.dataSource, undefined, FIND_BY_TOKEN, [tokenHash, now])
+    if (credential === undefined) return undefined
+    const principal = await this.find(credential.principalId)
+    return principal === undefined ? undefined : { principal, credential }
+  }
+
+  /** Revoked ones too, the oldest first. */
+  listCredentials(principalId: PrincipalId): Promise<readonly CredentialRow[]> {
+    const order = { createdAt: 'ASC', id: 'ASC' } as const
+    return translated(this.dataSource.manager.find(credentialEntity, { where: { principalId }, order }))
+  }
+
+  /** Whether it was not revoked yet. */
+  revokeCredential(id: string, because: Because, now: Date): Promise<boolean> {
+    return inTransaction(this.dataSource, async unit => {
+      const manager = managerOf(this.dataSource, unit)
+      const where = { id, revokedAt: IsNull() }
+      const updated = await translated(manager.update(credentialEntity, where, { revokedAt: now }))
+      if (updated.affected !== 1) return false
+      await appendChange(this.dataSource, unit, { object: 'credential', id, verb: 'revoked', at: now }, because)
+      return true
+    })
+  }
+
+  /** Throws `conflict` when the identification is taken. */
+  addSecret(secret: NewEnrollmentSecret, because: Because, now: Date, unit?: Unit): Promise<void> {
+    const { principalId, identification } = secret
+    const detail = { identification }
+    const row = { ...secret, witnessKey: Buffer.from(secret.witnessKey) }
+    const change = { object: 'principal', id: principalId, verb: 'secret_added', at: now, detail } as const
+    return this.record(unit, change, because, open =>
+      managerOf(this.dataSource, open).insert(enrollmentSecretEntity, row)
+    )
+  }
+
+  /** For the front. One that is neither used nor past its end. */
+  async findSecret(identification: string, now: Date): Promise<EnrollmentSecretRow | undefined> {
+    const where = { identification, usedAt: IsNull(), expiresAt: MoreThan(now) }
+    return (await translated(this.dataSource.manager.findOne(enrollmentSecretEntity, { where }))) ?? undefined
+  }
+
+  /** For the front. Whether this call, of any number at once, was the one that used it up. */
+  async useSecret(identification: string, now: Date): Promise<boolean> {
+    const where = { identification, usedAt: IsNull(), expiresAt: MoreThan(now) }
+    const updated = await translated(this.dataSource.manager.update(enrollmentSecretEntity, where, { usedAt: now }))
+    return updated.affected === 1
+  }
+
+  private record(
+    unit: Unit | undefined,
+    change: Change,
+    because: Because,
+    insert: (unit: Unit) => Promise<unknown>
+  ): Promise<void> {
+    return within(this.dataSource, unit, async open => {
+      await translated(insert(open))
+      await appendChange(this.dataSource, open, change, because)
+    })
+  }
+}

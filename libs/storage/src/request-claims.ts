@@ -1,0 +1,57 @@
+import { requestEntity } from './entities.js'
+import { selectList } from './entity.js'
+import { REQUEST_SEALING_COLUMNS, type RequestForSealing, type RequestRow } from './request-row.js'
+import type { Statement } from './sql.js'
+
+/** The steps that claim requests. */
+export type Step = 'evaluate' | 'seal' | 'issue' | 'respond'
+
+/** What each step gets to see of a request. */
+export interface ClaimedRows {
+  readonly evaluate: RequestRow
+  readonly seal: RequestForSealing
+  readonly issue: RequestRow
+  readonly respond: RequestRow
+}
+
+/**
+ * The rows that a step works on, word for word as in its partial index, since the planner uses one only if it can prove
+ * that the index covers the condition. For the same reason states are no parameters.
+ */
+const DUE = {
+  evaluate: `r.state = 'received'`,
+  seal: `r.state = 'approved' AND r.archival`,
+  issue: `(r.state = 'sealed' OR (r.state = 'approved' AND NOT r.archival))`,
+  respond: `r.state IN ('pending', 'issued', 'denied', 'failed') AND r.responded_state IS DISTINCT FROM r.state`
+} as const satisfies Record<Step, string>
+
+const ALL = selectList(requestEntity, 'r')
+
+const COLUMNS = {
+  evaluate: ALL,
+  seal: selectList(requestEntity, 'r', REQUEST_SEALING_COLUMNS),
+  issue: ALL,
+  respond: ALL
+} as const satisfies Record<Step, string>
+
+/**
+ * Claims rows: $1 now, $2 how many. NO KEY UPDATE is as strong as what a move takes; the stronger UPDATE would make the
+ * foreign key check of a certificate reserved in another transaction wait for the claim, that is for ever.
+ */
+export function claimStatement(step: Step): Statement {
+  return {
+    name: `request_claim_${step}`,
+    text: `
+      SELECT ${COLUMNS[step]} FROM certkeep.request AS r
+      WHERE ${DUE[step]} AND (r.lease_until IS NULL OR r.lease_until <= $1)
+      ORDER BY r.id LIMIT $2
+      FOR NO KEY UPDATE SKIP LOCKED`
+  }
+}
+
+/** The earliest time at which a row is due. */
+export function nextDueStatement(step: Step): Statement {
+  return {
+    text: `SELECT min(coalesce(r.lease_until, r.submitted_at)) AS due FROM certkeep.request AS r WHERE ${DUE[step]}`
+  }
+}

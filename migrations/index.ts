@@ -1,0 +1,18 @@
+import { CreateAuthorities1795219200000 } from './1795219200000-create-authorities.js'
+import { CreatePrincipals1795219201000 } from './1795219201000-create-principals.js'
+import { CreateAuditLog1795219202000 } from './1795219202000-create-audit-log.js'
+import { CreateRequests1795219203000 } from './1795219203000-create-requests.js'
+import { CreateArchive1795219204000 } from './1795219204000-create-archive.js'
+import { CreateCertificates1795219205000 } from './1795219205000-create-certificates.js'
+import { GrantRoles1795219206000 } from './1795219206000-grant-roles.js'
+
+/** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
+export const migrations = [
+  CreateAuthorities1795219200000,
+  CreatePrincipals1795219201000,
+  CreateAuditLog1795219202000,
+  CreateRequests1795219203000,
+  CreateArchive1795219204000,
+  CreateCertificates1795219205000,
+  GrantRoles1795219206000
+] as const

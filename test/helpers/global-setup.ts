@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startEmbeddedPostgres } from '@app/platform'
+import { ensureRoles, migrate, PROCESS_ROLES, type ProcessRole } from '@app/storage'
+import pg from 'pg'
+import type { TestProject } from 'vitest/node'
+
+/** The PostgreSQL of this test run, as the specs get it from `inject('postgres')`. */
+export interface ProvidedPostgres {
+  /** The directory of its socket. */
+  readonly host: string
+  readonly port: number
+  readonly owner: { readonly user: string; readonly password: string }
+  readonly rolePasswords: Readonly<Record<ProcessRole, string>>
+  /** A migrated database that nobody connects to, to be cloned. */
+  readonly template: string
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    readonly postgres: ProvidedPostgres
+  }
+}
+
+const TEMPLATE = 'certkeep_template'
+
+interface Cluster {
+  readonly provided: ProvidedPostgres
+  stop(): Promise<void>
+}
+
+/** Projects of one run share the cluster; each of them loads this file anew, hence a place outside of it. */
+const shared = globalThis as { certkeepTestCluster?: { readonly cluster: Promise<Cluster>; users: number } }
+
+/** Starts one PostgreSQL for the run, with the roles and a migrated template database, and ends it after the last user. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const held = (shared.certkeepTestCluster ??= { cluster: startCluster(), users: 0 })
+  held.users++
+  const cluster = await held.cluster
+  project.provide('postgres', cluster.provided)
+  return async () => {
+    held.users--
+    if (held.users > 0) return
+    delete shared.certkeepTestCluster
+    await cluster.stop()
+  }
+}
+
+async function startCluster(): Promise<Cluster> {
+  const home = mkdtempSync(join(tmpdir(), 'certkeep-test-'))
+  const running = await startEmbeddedPostgres({ home })
+  const stop = async () => {
+    await running.stop()
+    rmSync(home, { recursive: true, force: true })
+    rmSync(running.directory, { recursive: true, force: true })
+  }
+  try {
+    return { provided: await prepareTemplate(running.settings), stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+interface OwnerSettings {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly password: string
+  readonly database: string
+}
+
+async function prepareTemplate(settings: OwnerSettings): Promise<ProvidedPostgres> {
+  const { host, port, user, password } = settings
+  const rolePasswords = Object.fromEntries(PROCESS_ROLES.map(role => [role, `test-${role}`]))
+  const client = new pg.Client({ ...settings })
+  await client.connect()
+  try {
+    await client.query(`CREATE DATABASE ${TEMPLATE}`)
+    const owner = { ...settings, database: TEMPLATE, applicationName: 'test', poolSize: 2 }
+    await ensureRoles(owner, rolePasswords as Record<ProcessRole, string>)
+    await migrate(owner)
+    await client.query(`ALTER DATABASE ${TEMPLATE} ALLOW_CONNECTIONS false`)
+  } finally {
+    await client.end()
+  }
+  return {
+    host,
+    port,
+    owner: { user, password },
+    rolePasswords: rolePasswords as Record<ProcessRole, string>,
+    template: TEMPLATE
+  }
+}
