@@ -13,6 +13,7 @@ const libraries = [
   'directory',
   'messaging',
   'registration',
+  'files',
   'storage',
   'queue',
   'platform',

@@ -4,6 +4,34 @@ export { loadConfig, type Config, type ConfigSources } from './config/load.js'
 export { configReference } from './config/reference.js'
 export { ROLES, type Role, type SettingsInput } from './config/schema.js'
 export { createKeyFiles } from './files/key-files.js'
-export { writeNewFile } from './files/new-file.js'
-export { readSecretFile } from './files/secret-file.js'
+export { readSecretFile, writeNewFile } from '@app/files'
 export { CLOCK, CONFIG } from './injection.js'
+export {
+  createHttpsApplication,
+  type HttpsApplication,
+  type HttpsApplicationOptions
+} from './http/https-application.js'
+export { BINARY_MEDIA_TYPES, Consumes, mediaTypeOf } from './http/media-types.js'
+export {
+  createPlainListener,
+  type PlainAnswer,
+  type PlainHandler,
+  type PlainListener,
+  type PlainRequest
+} from './http/plain-listener.js'
+export { createRateLimiter, type RateLimiter } from './http/rate-limit.js'
+export type { ServerTls } from './http/server-tls.js'
+export { createShutdown, shutDownOnSignals, type Shutdown } from './http/shutdown.js'
+export { createLogger, type Logger, type LoggerOptions } from './logger/logger.js'
+export { nestLoggerOf } from './logger/nest-logger.js'
+export { createHealth, type Health, type HealthReport } from './observation/health.js'
+export { createMetrics, type Metrics } from './observation/metrics.js'
+export { HTTP_PROBLEMS, type HttpProblem } from './problems/http-status.js'
+export {
+  InvalidRequest,
+  jsonPointer,
+  PROBLEM_MEDIA_TYPE,
+  problemOf,
+  type Problem,
+  type ProblemDetail
+} from './problems/problem.js'

@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { readFile, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { AppError } from '@app/core'
+import { syncDirectory, writeNewFile } from '@app/files'
 import type { KeyFiles } from '@app/keys'
-import { syncDirectory, writeNewFile } from './new-file.js'
 
 /** Names that mean the same on every file system and cannot leave the directory. */
 const NAME = /^[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?$/

@@ -1,0 +1,2 @@
+export { syncDirectory, writeNewFile } from './new-file.js'
+export { readSecretFile } from './secret-file.js'
