@@ -74,6 +74,11 @@ const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   [OID.id_cmc_revokeRequest, reader => ({ kind: 'revokeRequest', revokeRequest: decodeRevokeRequest(reader) })]
 ])
 
+/** Whether a control of this type has a meaning here. */
+export function isKnownControl(type: string): boolean {
+  return OCTETS.has(type) || DECODERS.has(type)
+}
+
 /**
  * Reads what a control means. Throws `cmc_unknown_control` for every control without a decoder here: a final server must
  * fail the whole message over a control that it does not process (RFC 10002 (RFC 5272), 3.2.1.1). Throws `cmc_structure`,
