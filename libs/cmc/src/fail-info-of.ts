@@ -91,6 +91,7 @@ const FAIL_INFO_BY_CODE = {
   subject_guid_missing: 'badRequest',
   signature_policy_required: 'badRequest',
   denied_by_officer: 'badRequest',
+  withdrawn: 'badRequest',
   lint_failed: 'badRequest',
   ca_certificate_invalid: 'internalCAError',
 

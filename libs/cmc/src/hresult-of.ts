@@ -91,6 +91,7 @@ const HRESULT_BY_CODE = {
   subject_guid_missing: 'CERTSRV_E_SUBJECT_DIRECTORY_GUID_REQUIRED',
   signature_policy_required: 'CERTSRV_E_SIGNATURE_POLICY_REQUIRED',
   denied_by_officer: 'CERTSRV_E_ADMIN_DENIED_REQUEST',
+  withdrawn: 'CERTSRV_E_ADMIN_DENIED_REQUEST',
   lint_failed: 'ERROR_INVALID_DATA',
   ca_certificate_invalid: 'CERTSRV_E_INVALID_CA_CERTIFICATE',
 

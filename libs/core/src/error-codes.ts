@@ -96,6 +96,7 @@ export const ERROR_CODES = {
   subject_guid_missing: 'the template needs a directory GUID that the principal lacks',
   signature_policy_required: 'the template demands registration authority signatures and there are none',
   denied_by_officer: 'an officer denied the request',
+  withdrawn: 'the requester took the request back',
   lint_failed: 'the certificate that would be issued breaks a rule',
   ca_certificate_invalid: 'the CA certificate is missing, expired or cannot cover the validity asked for',
 
