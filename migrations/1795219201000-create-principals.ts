@@ -23,6 +23,10 @@ export class CreatePrincipals1795219201000 implements MigrationInterface {
       );
       CREATE UNIQUE INDEX principal_account ON certkeep.principal (lower(domain), lower(account_name));
 
+      -- The account under which the installation makes requests for itself. It has no credential.
+      INSERT INTO certkeep.principal (id, kind, sid, account_name, domain, display_name, group_names, created_at)
+      VALUES ('00000000-0000-4000-8000-000000000001', 'system', 'S-1-5-18', 'SYSTEM', 'CERTKEEP', 'Certkeep', '{}', now());
+
       CREATE TABLE certkeep.credential (
         id uuid PRIMARY KEY,
         principal_id uuid NOT NULL REFERENCES certkeep.principal (id),

@@ -86,7 +86,7 @@ export class CreateRequests1795219203000 implements MigrationInterface {
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`
-      DROP FUNCTION certkeep.withdraw_request(integer, uuid, text, text, text, jsonb, timestamptz);
+      DROP FUNCTION certkeep.withdraw_request(integer, uuid, text, jsonb, timestamptz);
       DROP TABLE certkeep.request;
     `)
   }
@@ -136,12 +136,13 @@ const GUARDS = `
 
   -- What the front may do to a request that stands, and nothing more: end the requester's own one while it is pending.
   CREATE FUNCTION certkeep.withdraw_request(
-    of_id integer, of_requester uuid, by_actor text, code text, message text, event_detail jsonb, at_time timestamptz
+    of_id integer, of_requester uuid, by_actor text, event_detail jsonb, at_time timestamptz
   ) RETURNS boolean LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH moved AS (
       UPDATE certkeep.request
-      SET state = 'denied', resolved_at = at_time, failure_code = code, failure_message = message,
-          disposition_message = message, lease_until = NULL, attempts = 0, responded_state = NULL
+      SET state = 'denied', resolved_at = at_time, failure_code = 'withdrawn',
+          failure_message = 'The requester withdrew the request.', disposition_message = 'Withdrawn by the requester',
+          lease_until = NULL, attempts = 0, responded_state = NULL
       WHERE id = of_id AND requester_id = of_requester AND state = 'pending'
       RETURNING id
     ), event AS (
@@ -152,5 +153,5 @@ const GUARDS = `
     )
     SELECT EXISTS (SELECT FROM moved)
   $$;
-  REVOKE EXECUTE ON FUNCTION certkeep.withdraw_request(integer, uuid, text, text, text, jsonb, timestamptz) FROM PUBLIC;
+  REVOKE EXECUTE ON FUNCTION certkeep.withdraw_request(integer, uuid, text, jsonb, timestamptz) FROM PUBLIC;
 `

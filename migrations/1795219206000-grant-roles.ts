@@ -10,8 +10,8 @@ export class GrantRoles1795219206000 implements MigrationInterface {
       GRANT USAGE ON SCHEMA certkeep TO ${EVERYBODY};
       GRANT SELECT ON certkeep.schema_migration TO ${EVERYBODY};
       GRANT INSERT ON certkeep.audit_event TO ${EVERYBODY};
-      GRANT SELECT ON certkeep.ca, certkeep.ca_certificate, certkeep.exchange_key, certkeep.recovery_agent
-        TO ${EVERYBODY};
+      GRANT SELECT ON certkeep.ca, certkeep.ca_certificate, certkeep.template, certkeep.exchange_key,
+        certkeep.recovery_agent TO ${EVERYBODY};
     `)
     await runner.query(FRONT)
     await runner.query(CONSOLE)
@@ -42,7 +42,7 @@ const MOVED = `
   state, resolved_at, failure_code, failure_message, disposition_message, lease_until, attempts, responded_state`
 
 const FRONT = `
-  GRANT SELECT ON certkeep.template, certkeep.ca_template, certkeep.principal, certkeep.credential,
+  GRANT SELECT ON certkeep.ca_template, certkeep.principal, certkeep.credential,
     certkeep.enrollment_secret, certkeep.request, certkeep.certificate, certkeep.response, certkeep.crl
     TO certkeep_front;
   GRANT INSERT (${SUBMITTED}) ON certkeep.request TO certkeep_front;
@@ -52,7 +52,7 @@ const FRONT = `
 `
 
 const CONSOLE = `
-  GRANT SELECT ON certkeep.template, certkeep.ca_template, certkeep.principal, certkeep.credential,
+  GRANT SELECT ON certkeep.ca_template, certkeep.principal, certkeep.credential,
     certkeep.request, certkeep.certificate, certkeep.response, certkeep.crl, certkeep.audit_event
     TO certkeep_console;
   GRANT UPDATE (${MOVED}) ON certkeep.request TO certkeep_console;
@@ -66,7 +66,7 @@ const CONSOLE = `
 `
 
 const AUTHORITY = `
-  GRANT SELECT ON certkeep.template, certkeep.ca_template, certkeep.principal, certkeep.request, certkeep.certificate,
+  GRANT SELECT ON certkeep.ca_template, certkeep.principal, certkeep.request, certkeep.certificate,
     certkeep.response, certkeep.crl TO certkeep_authority;
   GRANT INSERT, UPDATE (state) ON certkeep.ca TO certkeep_authority;
   GRANT INSERT, UPDATE (certificate, chain, subject, not_before, not_after, sha1) ON certkeep.ca_certificate

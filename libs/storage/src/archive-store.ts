@@ -54,6 +54,13 @@ const LIST_SEALED: Statement = {
   text: `SELECT request_id AS "requestId" FROM certkeep.sealed_key WHERE request_id = ANY ($1::integer[])`
 }
 
+const HAS_ENVELOPES: Statement = {
+  text: `
+    SELECT EXISTS (
+      SELECT FROM certkeep.archived_key_envelope AS e JOIN certkeep.request AS r ON r.id = e.request_id
+      WHERE r.submitted_at <= $1) AS found`
+}
+
 const PURGE_ENVELOPES: Statement = {
   text: `
     DELETE FROM certkeep.archived_key_envelope WHERE request_id IN (
@@ -120,6 +127,12 @@ export class ArchiveStore {
   async listSealed(ids: readonly RequestId[], unit?: Unit): Promise<ReadonlySet<RequestId>> {
     const rows = await query<{ readonly requestId: RequestId }>(this.dataSource, unit, LIST_SEALED, [ids])
     return new Set(rows.map(({ requestId }) => requestId))
+  }
+
+  /** Whether an envelope is left of a request that was submitted at the time or earlier. */
+  async hasEnvelopesFrom(submittedUntil: Date): Promise<boolean> {
+    const row = await queryOne<{ readonly found: boolean }>(this.dataSource, undefined, HAS_ENVELOPES, [submittedUntil])
+    return row?.found === true
   }
 
   /** Deletes up to `limit` envelopes whose requests were denied or failed before a time. Gives how many. */

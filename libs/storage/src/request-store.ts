@@ -9,6 +9,7 @@ import { moveRequests, type RequestMove } from './request-moves.js'
 import { REQUEST_SUMMARY_COLUMNS, type RequestRow, type RequestSummary } from './request-row.js'
 import { type NewEnvelope, type NewRequest, type Submitted, submitRequest } from './request-submission.js'
 import { query, queryOne, type Statement } from './sql.js'
+import { storableJson } from './text.js'
 import { inTransaction, type Unit } from './unit.js'
 
 /** What a list of requests is narrowed by. */
@@ -31,7 +32,7 @@ const LEASE: Statement = {
   text: `UPDATE certkeep.request SET lease_until = $2, attempts = attempts + 1 WHERE id = ANY ($1::integer[])`
 }
 
-const WITHDRAW: Statement = { text: `SELECT certkeep.withdraw_request($1, $2, $3, $4, $5, $6, $7) AS won` }
+const WITHDRAW: Statement = { text: `SELECT certkeep.withdraw_request($1, $2, $3, $4, $5) AS won` }
 
 const COUNT: Statement = { text: `SELECT state, count(*) AS count FROM certkeep.request GROUP BY state` }
 
@@ -118,9 +119,8 @@ export class RequestStore {
    * Denies a pending request at the wish of its own requester. Whether it did: not when it is another's, or no longer
    * pending. The one move that the front may make.
    */
-  async withdraw(withdrawal: Withdrawal, now: Date): Promise<boolean> {
-    const { id, requesterId, failure, because } = withdrawal
-    const values = [id, requesterId, because.actor, failure.code, failure.message, because.detail ?? {}, now]
+  async withdraw(id: RequestId, requesterId: PrincipalId, because: Because, now: Date): Promise<boolean> {
+    const values = [id, requesterId, because.actor, storableJson(because.detail ?? {}), now]
     const row = await queryOne<{ readonly won: boolean }>(this.dataSource, undefined, WITHDRAW, values)
     return row?.won === true
   }
@@ -143,12 +143,4 @@ export class RequestStore {
     const all = REQUEST_STATES.map(state => [state, counts.get(state) ?? 0])
     return Object.fromEntries(all) as Record<RequestState, number>
   }
-}
-
-/** What {@link RequestStore.withdraw} needs. */
-export interface Withdrawal {
-  readonly id: RequestId
-  readonly requesterId: PrincipalId
-  readonly failure: { readonly code: string; readonly message: string }
-  readonly because: Because
 }
