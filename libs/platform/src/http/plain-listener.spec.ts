@@ -1,0 +1,98 @@
+import { request } from 'node:http'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createLogger } from '../logger/logger.js'
+import { createMetrics } from '../observation/metrics.js'
+import { createPlainListener, type PlainRequest } from './plain-listener.js'
+
+interface Answer {
+  readonly status: number
+  readonly headers: NodeJS.Dict<string | string[]>
+  readonly body: string
+}
+
+const seen: PlainRequest[] = []
+const metrics = createMetrics()
+const listener = createPlainListener(
+  [
+    one => {
+      seen.push(one)
+      return undefined
+    },
+    ({ path }) => (path === '/crl' ? { contentType: 'application/pkix-crl', body: Buffer.from([1, 2, 3]) } : undefined),
+    ({ path }) => {
+      if (path === '/broken') throw new Error('password')
+      return undefined
+    },
+    metrics.handler
+  ],
+  createLogger({ level: 'silent', format: 'json' })
+)
+let port: number
+
+beforeAll(async () => {
+  port = await listener.listen('127.0.0.1', 0)
+})
+
+afterAll(async () => {
+  await listener.close(0)
+})
+
+function fetchPlain(path: string, method = 'GET'): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    request({ port, host: '127.0.0.1', path, method, agent: false }, response => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() })
+      })
+    })
+      .once('error', reject)
+      .end()
+  })
+}
+
+describe('a plain listener', () => {
+  it('answers what one of its handlers knows', async () => {
+    const answer = await fetchPlain('/crl')
+    expect(answer).toMatchObject({ status: 200, body: '\u0001\u0002\u0003' })
+    expect(answer.headers).toMatchObject({ 'content-type': 'application/pkix-crl', 'content-length': '3' })
+  })
+
+  it('answers HEAD without a body', async () => {
+    const answer = await fetchPlain('/crl', 'HEAD')
+    expect(answer).toMatchObject({ status: 200, body: '' })
+    expect(answer.headers['content-length']).toBe('3')
+  })
+
+  it.each([
+    ['/', 'GET'],
+    ['/crl/', 'GET'],
+    ['/crl', 'POST'],
+    ['/crl', 'DELETE'],
+    ['/api/v1/cas', 'GET'],
+    ['/x/%2e%2e/crl', 'GET'],
+    ['/%zz', 'GET']
+  ])('answers 404 for everything else: %s %s', async (path, method) => {
+    expect(await fetchPlain(path, method)).toMatchObject({ status: 404, body: 'Not found\n' })
+  })
+
+  it('hands on the decoded path and the query', async () => {
+    await fetchPlain('/a%20b?c=d')
+    expect(seen.at(-1)?.path).toBe('/a b')
+    expect(seen.at(-1)?.query.get('c')).toBe('d')
+  })
+
+  it('says nothing of a defect', async () => {
+    expect(await fetchPlain('/broken')).toMatchObject({ status: 500, body: 'Internal error\n' })
+  })
+
+  it('serves metrics with the figures of the process and of requests by route', async () => {
+    metrics.observeRequest({ method: 'BREW', route: '/api/v1/cas/:ca', status: 418, seconds: 0.2 })
+    const { status, body } = await fetchPlain('/metrics')
+    expect(status).toBe(200)
+    expect(body).toMatch(/nodejs_eventloop_lag_p99_seconds/)
+    expect(body).toContain(
+      'certkeep_http_request_seconds_bucket{le="0.25",method="other",route="/api/v1/cas/:ca",status="418"} 1'
+    )
+  })
+})

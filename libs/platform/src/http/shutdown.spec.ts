@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { createLogger } from '../logger/logger.js'
+import { createShutdown } from './shutdown.js'
+
+const logger = createLogger({ level: 'silent', format: 'json' })
+
+describe('a shutdown', () => {
+  it('ends the parts one after the other, the last added first', async () => {
+    const events: string[] = []
+    const shutdown = createShutdown({ graceSeconds: 1, logger })
+    for (const name of ['database', 'steps', 'listener']) {
+      shutdown.add(name, async () => {
+        events.push(`${name} ends`)
+        await sleep(5)
+        events.push(`${name} has ended`)
+      })
+    }
+    await shutdown.run('test')
+    expect(events).toEqual([
+      'listener ends',
+      'listener has ended',
+      'steps ends',
+      'steps has ended',
+      'database ends',
+      'database has ended'
+    ])
+  })
+
+  it('goes on when a part fails', async () => {
+    const ended: string[] = []
+    const shutdown = createShutdown({ graceSeconds: 1, logger })
+    shutdown.add('first', () => {
+      ended.push('first')
+    })
+    shutdown.add('rejecting', () => Promise.reject(new Error('no')))
+    shutdown.add('throwing', () => {
+      throw new Error('no')
+    })
+    await shutdown.run('test')
+    expect(ended).toEqual(['first'])
+  })
+
+  it('gives each part what is left of the grace time', async () => {
+    const graces: number[] = []
+    const shutdown = createShutdown({ graceSeconds: 0.1, logger })
+    shutdown.add('second', grace => {
+      graces.push(grace)
+    })
+    shutdown.add('first', async grace => {
+      graces.push(grace)
+      await sleep(150)
+    })
+    await shutdown.run('test')
+    expect(graces[0]).toBeGreaterThan(50)
+    expect(graces[1]).toBe(0)
+  })
+
+  it('happens once', async () => {
+    let times = 0
+    const shutdown = createShutdown({ graceSeconds: 1, logger })
+    shutdown.add('part', async () => {
+      await sleep(5)
+      times++
+    })
+    await Promise.all([shutdown.run('a'), shutdown.run('b'), shutdown.done])
+    expect(times).toBe(1)
+  })
+})

@@ -1,0 +1,93 @@
+import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { AppError, type ErrorCode } from '@app/core'
+import type { Logger } from '../logger/logger.js'
+import { problemOf, PROBLEM_MEDIA_TYPE, type Problem } from './problem.js'
+
+/** What the framework refuses before any code of ours runs. */
+const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
+  400: 'invalid_argument',
+  401: 'unauthenticated',
+  403: 'access_denied',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  408: 'unavailable',
+  409: 'conflict',
+  413: 'payload_too_large',
+  414: 'invalid_argument',
+  415: 'media_type_unsupported',
+  429: 'rate_limited',
+  431: 'invalid_argument',
+  503: 'unavailable'
+}
+
+/**
+ * The one place where errors become HTTP answers (RFC 9457). An {@link AppError} is told as it is. What the framework
+ * throws is told by its status. Anything else is a defect: the caller gets a reference, the log the stack.
+ */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly logger: Logger) {}
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp()
+    answerProblem(thrown, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), this.logger)
+  }
+}
+
+/** Answers a request with the problem that the thrown value is; see {@link ProblemFilter}. */
+export function answerProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): void {
+  const error = appErrorOf(thrown)
+  const reference = request.id
+  const problem = problemOf(error, reference)
+  const place = { reference, method: request.method, route: routeOf(request) }
+  if (problem.status >= 500) logger.error({ ...place, error: thrown }, 'A request failed.')
+  else logger.debug({ ...place, status: problem.status, code: error.code }, error.message)
+  // The answer may have begun, as when a stream fails; the connection is then cut by the server.
+  if (reply.sent) return
+  void reply.code(problem.status).headers(headersOf(error, problem)).send(JSON.stringify(problem))
+}
+
+/** The pattern of the matched route. The router refuses some requests before there is one. */
+export function routeOf(request: FastifyRequest): string {
+  const { routeOptions } = request as { readonly routeOptions?: { readonly url?: string | undefined } }
+  return routeOptions?.url ?? 'none'
+}
+
+function headersOf(error: AppError, problem: Problem): Record<string, string> {
+  const seconds = error.evidence['retryAfterSeconds']
+  const wait = typeof seconds === 'number' ? seconds : problem.status === 503 ? 5 : undefined
+  return {
+    'content-type': PROBLEM_MEDIA_TYPE,
+    'cache-control': 'no-store',
+    ...(wait === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(wait))) })
+  }
+}
+
+function appErrorOf(thrown: unknown): AppError {
+  if (thrown instanceof AppError) return thrown.code === 'internal' ? concealed(thrown) : thrown
+  if (thrown instanceof HttpException) {
+    const code = CODE_OF_STATUS[thrown.getStatus()]
+    if (code !== undefined) return new AppError(code, sentenceOf(code, thrown), {}, { cause: thrown })
+  }
+  // What Fastify's own router refuses arrives unmapped.
+  const { statusCode, message } = (thrown ?? {}) as { readonly statusCode?: unknown; readonly message?: unknown }
+  if (typeof statusCode === 'number' && statusCode < 500) {
+    const code = CODE_OF_STATUS[statusCode] ?? 'invalid_argument'
+    return new AppError(code, String(message), {}, { cause: thrown })
+  }
+  return concealed(thrown)
+}
+
+function sentenceOf(code: ErrorCode, thrown: HttpException): string {
+  if (code === 'not_found') return 'There is nothing at this address.'
+  if (code === 'payload_too_large') return 'The body is larger than this server takes.'
+  if (code === 'media_type_unsupported') return 'This route takes another media type than that of the body.'
+  return thrown.message
+}
+
+function concealed(cause: unknown): AppError {
+  const message =
+    'The server could not do this because of a defect. Its log has the details under the instance given here.'
+  return new AppError('internal', message, {}, { cause })
+}

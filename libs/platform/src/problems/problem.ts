@@ -1,0 +1,54 @@
+import { AppError, type ErrorCode } from '@app/core'
+import { formatHresult, hresultOf } from '@app/cmc'
+import { HTTP_PROBLEMS } from './http-status.js'
+
+/** One wrong member of a request, by its JSON pointer (RFC 6901); an empty pointer is the whole body. */
+export interface ProblemDetail {
+  readonly pointer: string
+  readonly detail: string
+}
+
+/** The body of an `application/problem+json` answer (RFC 9457, section 3). */
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly instance: string
+  readonly code: ErrorCode
+  readonly hresult: string
+  readonly retryable: boolean
+  readonly errors?: readonly ProblemDetail[]
+}
+
+/** The media type of {@link Problem}. */
+export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
+
+/** Several things wrong with one request; the code is `invalid_argument`. */
+export class InvalidRequest extends AppError {
+  constructor(readonly errors: readonly ProblemDetail[]) {
+    const list = errors.map(({ pointer, detail }) => `${pointer || 'the body'}: ${detail}`)
+    super('invalid_argument', `The request is not valid. ${list.join('; ')}`, { errors: errors.length })
+  }
+}
+
+/** What a caller is told of an error. `reference` names this one occurrence, here and in the log. */
+export function problemOf(error: AppError, reference: string): Problem {
+  const { status, title, retryable } = HTTP_PROBLEMS[error.code]
+  return {
+    type: `urn:certkeep:problem:${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    instance: `urn:certkeep:occurrence:${reference}`,
+    code: error.code,
+    hresult: formatHresult(hresultOf(error.code).value),
+    retryable,
+    ...(error instanceof InvalidRequest ? { errors: error.errors } : {})
+  }
+}
+
+/** A path of keys as a JSON pointer (RFC 6901, section 3). */
+export function jsonPointer(path: readonly PropertyKey[]): string {
+  return path.map(key => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
