@@ -1,3 +1,4 @@
+export * from './ca-name.js'
 export * from './add-controls.js'
 export * from './body-part.js'
 export * from './cmc-status.js'

@@ -24,3 +24,8 @@ export function asId<Id extends RequestId | CaId | TemplateId | AgentId | Exchan
 export function asPrincipalId(value: string): PrincipalId {
   return value as PrincipalId
 }
+
+/** The account under which the installation makes requests for itself. Nobody can sign in as it. */
+export const SYSTEM_PRINCIPAL: PrincipalId = asPrincipalId('00000000-0000-4000-8000-000000000001')
+/** The name of {@link SYSTEM_PRINCIPAL} in requests and the audit log. */
+export const SYSTEM_ACCOUNT = 'CERTKEEP\\SYSTEM'

@@ -46,6 +46,12 @@ export type RequestView = z.infer<typeof requestView>
 export const encodingName = z.enum(['der', 'pem', 'base64', 'p7b'])
 export type EncodingName = z.infer<typeof encodingName>
 
+/** A property's number or name. */
+export const propertyParameter = z.string().min(1).max(64)
+
+/** The index of an indexed property; -1 (or 0xffffffff) is the current one. */
+export const indexQuery = z.object({ index: z.coerce.number().int().min(-1).max(0xffffffff).default(0) })
+
 /** What a property answers; binary values are base64. */
 export const propertyView = z.object({
   id: z.number().int(),

@@ -1,0 +1,127 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { AppError, isAppError, type Clock, type Entropy, type RequestId } from '@app/core'
+import { archivedKeyRecipient, openArchivedKey, sealToAgents, verifySealedKey, type OpenedKey } from '@app/escrow'
+import { CLOCK, ENTROPY } from '@app/platform'
+import {
+  ArchiveStore,
+  RequestStore,
+  type EnvelopeRow,
+  type NewSealedKey,
+  type RequestForSealing,
+  type RequestMove
+} from '@app/storage'
+import { decodePublicKey } from '@app/x509'
+import { ExchangeKeys } from '../inventory/exchange-keys.js'
+import { SealingAgents, type SealingAgent } from './sealing-agents.js'
+
+const batchSize = 32
+const retryAfter = 15_000
+/** Causes that pass by themselves: the key store or the database does not answer now. */
+const passing = ['unavailable', 'key_store_locked'] as const
+
+type Outcome =
+  | { readonly kind: 'sealed'; readonly key: NewSealedKey }
+  | { readonly kind: 'failed'; readonly error: AppError }
+  | { readonly kind: 'later' }
+
+/** Step 7 of a request's life: the client's envelope is opened, checked and sealed to the recovery agents. */
+@Injectable()
+export class SealService {
+  constructor(
+    private readonly requests: RequestStore,
+    private readonly archive: ArchiveStore,
+    private readonly exchangeKeys: ExchangeKeys,
+    private readonly agents: SealingAgents,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(ENTROPY) private readonly entropy: Entropy
+  ) {}
+
+  /** Seals a batch of approved requests. Returns how many rows it took up. */
+  async run(): Promise<number> {
+    const now = this.clock.now()
+    return this.requests.withClaimed('seal', { limit: batchSize, now }, async (rows, unit) => {
+      // 1. The envelopes, which no other role may read.
+      const envelopes = await this.archive.readEnvelopes(
+        unit,
+        rows.map(row => row.id)
+      )
+      // 2. Open, check the pair, seal, parse the result back.
+      const outcomes = await Promise.all(rows.map(row => this.sealOne(row, envelopes.get(row.id), now)))
+      // 3. One transaction: sealed keys in, envelopes out, every row moved with its event.
+      const moves = rows.flatMap((row, index) => moveFor(row, outcomes[index]))
+      const sealed = outcomes.flatMap(outcome => (outcome.kind === 'sealed' ? [outcome.key] : []))
+      const refused = moves.filter(move => move.to === 'failed').map(move => move.id)
+      const later = rows.filter((_, index) => outcomes[index]?.kind === 'later').map(row => row.id)
+      await this.archive.seal(unit, sealed)
+      await this.archive.dropEnvelopes(unit, refused)
+      await this.requests.lease(unit, later, new Date(now.getTime() + retryAfter))
+      await this.requests.moveAll(unit, moves, now)
+    })
+  }
+
+  private async sealOne(row: RequestForSealing, envelope: EnvelopeRow | undefined, now: Date): Promise<Outcome> {
+    try {
+      if (envelope === undefined || row.publicKey === null) {
+        throw new AppError('archived_key_required', 'The template demands an archived key and none was received.')
+      }
+      const agents = await this.agents.for(row, now)
+      const recipient = archivedKeyRecipient(envelope.envelope)
+      const decrypter = await this.exchangeKeys.decrypterFor(row.caId, recipient, row.submittedAt)
+      const key = await openArchivedKey({
+        envelope: envelope.envelope,
+        requestedPublicKey: decodePublicKey(row.publicKey),
+        decrypter,
+        use: opened => {
+          const certificates = agents.map(agent => agent.certificate)
+          const sealed = sealToAgents({
+            plaintext: opened.plaintext,
+            agents: certificates,
+            entropy: this.entropy
+          })
+          verifySealedKey(sealed, certificates)
+          return sealedKey(row.id, sealed, opened, agents, now)
+        }
+      })
+      return { kind: 'sealed', key }
+    } catch (error) {
+      if (!isAppError(error) || error.code === 'internal') throw error
+      return passing.some(code => code === error.code) ? { kind: 'later' } : { kind: 'failed', error }
+    }
+  }
+}
+
+function sealedKey(
+  requestId: RequestId,
+  sealed: Uint8Array,
+  opened: OpenedKey,
+  agents: readonly SealingAgent[],
+  now: Date
+): NewSealedKey {
+  return {
+    requestId,
+    mode: 'any-agent',
+    sealed: Buffer.from(sealed),
+    keyFormat: opened.format,
+    algorithm: opened.algorithm,
+    bits: opened.bits,
+    contentEncryption: 'aes-256-cbc',
+    sealedAt: now,
+    agentIds: agents.map(agent => agent.id)
+  }
+}
+
+function moveFor(row: RequestForSealing, outcome: Outcome | undefined): RequestMove[] {
+  const move = { id: row.id, from: 'approved', because: { actor: 'role:archive' } } as const
+  switch (outcome?.kind) {
+    case 'sealed':
+      return [{ ...move, to: 'sealed' }]
+    case 'failed': {
+      const { code, message } = outcome.error
+      const failure = { code, message }
+      return [{ ...move, to: 'failed', failure, dispositionMessage: `Error archiving private key: ${message}` }]
+    }
+    case 'later':
+    case undefined:
+      return []
+  }
+}

@@ -1,0 +1,78 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { AppError, type CaId } from '@app/core'
+import type { KeyStore, Signer } from '@app/keys'
+import { CONFIG, KEY_STORE, type Config } from '@app/platform'
+import { CaStore } from '@app/storage'
+import { decodeCertificate, type Certificate } from '@app/x509'
+
+/** A CA that can sign now, with its newest certificate. */
+export interface IssuingCa {
+  readonly id: CaId
+  readonly name: string
+  readonly certIndex: number
+  readonly keyIndex: number
+  readonly certificate: Certificate
+  /** DER of the parents, nearest first, up to the root. */
+  readonly chain: readonly Uint8Array[]
+  readonly signer: Signer
+  /** Where certificates say that the CRL and the CA certificate are. */
+  readonly urls: { readonly crl: string; readonly certificate: string }
+}
+
+/** The CAs of the installation and their signing keys, opened once. */
+@Injectable()
+export class CaRegistry {
+  private readonly known = new Map<CaId, Promise<IssuingCa>>()
+
+  constructor(
+    private readonly cas: CaStore,
+    @Inject(KEY_STORE) private readonly keys: KeyStore,
+    @Inject(CONFIG) private readonly config: Config
+  ) {}
+
+  /**
+   * Throws `not_found` when there is no such CA, `ca_certificate_invalid` when it has no certificate yet, and what the
+   * key store throws; a later call tries again.
+   */
+  get(id: CaId): Promise<IssuingCa> {
+    const known = this.known.get(id)
+    if (known !== undefined) return known
+    const loading = this.load(id)
+    this.known.set(id, loading)
+    loading.catch(() => this.known.delete(id))
+    return loading
+  }
+
+  /** Reads the CA anew at the next call: its certificate or key has changed. */
+  forget(id: CaId): void {
+    this.known.delete(id)
+  }
+
+  /** The ids of the CAs that can issue. */
+  async listActive(): Promise<readonly CaId[]> {
+    return (await this.cas.list()).filter(ca => ca.state === 'active').map(ca => ca.id)
+  }
+
+  private async load(id: CaId): Promise<IssuingCa> {
+    const ca = await this.cas.find(id)
+    if (ca === undefined) throw new AppError('not_found', `There is no CA number ${id}.`)
+    const row = (await this.cas.listCertificates(id)).at(-1)
+    if (row?.certificate == null) {
+      throw new AppError(
+        'ca_certificate_invalid',
+        `"${ca.name}" awaits its certificate: install it with "ca init --certificate".`
+      )
+    }
+    const base = this.config.httpBaseUrl
+    return {
+      id,
+      name: ca.name,
+      certIndex: row.certIndex,
+      keyIndex: row.keyIndex,
+      certificate: decodeCertificate(row.certificate),
+      chain: row.chain,
+      signer: await this.keys.signer(row.keyReference),
+      urls: { crl: `${base}/crl/${id}-${row.keyIndex}.crl`, certificate: `${base}/ca/${id}-${row.certIndex}.cer` }
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { isAppError, type Clock } from '@app/core'
+import { CLOCK } from '@app/platform'
+import { decide } from '@app/policy'
+import { RequestStore, type RequestMove, type RequestRow } from '@app/storage'
+import { InternalRequests } from './internal-requests.js'
+import { PolicyFacts, type BatchFacts } from './policy-facts.js'
+
+const batchSize = 32
+const because = { actor: 'role:authority' }
+
+/** Step 6 of a request's life: the template and the policy decide. */
+@Injectable()
+export class EvaluateService {
+  constructor(
+    private readonly requests: RequestStore,
+    private readonly facts: PolicyFacts,
+    private readonly internal: InternalRequests,
+    @Inject(CLOCK) private readonly clock: Clock
+  ) {}
+
+  /** Decides a batch of received requests. Returns how many. */
+  run(): Promise<number> {
+    const now = this.clock.now()
+    return this.requests.withClaimed('evaluate', { limit: batchSize, now }, async (rows, unit) => {
+      const facts = this.facts.batch(now)
+      const moves = await Promise.all(rows.map(row => this.judge(row, facts)))
+      await this.requests.moveAll(unit, moves, now)
+    })
+  }
+
+  private async judge(row: RequestRow, facts: BatchFacts): Promise<RequestMove> {
+    const move = { id: row.id, from: 'received', because } as const
+    try {
+      const principal = await facts.principal(row)
+      if (principal === undefined) {
+        return refused(row, { code: 'enroll_denied', message: `The account ${row.requesterName} is gone or disabled.` })
+      }
+      if (principal.kind === 'system') return await this.internal.judge(row)
+      const decision = decide(await facts.input(row, principal))
+      const template =
+        decision.template === undefined ? {} : { template: await facts.template(row, decision.template.name) }
+      switch (decision.verdict) {
+        case 'approve':
+          return { ...move, ...template, to: 'approved', dispositionMessage: 'Taken Under Submission' }
+        case 'hold':
+          return { ...move, ...template, to: 'pending', dispositionMessage: 'Taken Under Submission' }
+        case 'deny':
+          return { ...refused(row, decision), ...template }
+      }
+    } catch (error) {
+      if (!isAppError(error) || error.code === 'internal') throw error
+      // One bad row never holds back its batch.
+      const failure = { code: error.code, message: error.message }
+      return { ...move, to: 'failed', failure, dispositionMessage: `Error parsing request: ${error.message}` }
+    }
+  }
+}
+
+function refused(row: RequestRow, denial: { readonly code: string; readonly message: string }): RequestMove {
+  return {
+    id: row.id,
+    from: 'received',
+    to: 'denied',
+    because,
+    failure: { code: denial.code, message: denial.message },
+    dispositionMessage: `Denied by Policy Module: ${denial.message}`
+  }
+}

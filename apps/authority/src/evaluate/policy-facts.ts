@@ -1,0 +1,124 @@
+import { Injectable } from '@nestjs/common'
+import { AppError, type CaId, type PrincipalId } from '@app/core'
+import { decodeStoredRequest, parseRequestAttributes, findRequestAttributes } from '@app/cmc'
+import type { CaFacts, DecisionInput, Requester } from '@app/policy'
+import {
+  AgentStore,
+  CertificateStore,
+  PrincipalStore,
+  TemplateStore,
+  type PrincipalRow,
+  type RequestRow,
+  type TemplateRow
+} from '@app/storage'
+import { CaRegistry } from '../ca/ca-registry.js'
+
+/** What is the same for all requests at one CA. */
+interface AtCa {
+  readonly ca: CaFacts
+  readonly offered: readonly TemplateRow[]
+}
+
+/** What a batch of requests is judged by, read once for all of them. */
+export interface BatchFacts {
+  /** Who made the request; undefined when the account is gone or disabled. */
+  principal(row: RequestRow): Promise<PrincipalRow | undefined>
+  input(row: RequestRow, principal: PrincipalRow): Promise<DecisionInput>
+  /** The row of the template version that a decision names. */
+  template(row: RequestRow, name: string): Promise<TemplateRow>
+}
+
+/** Gathers from the database what the policy needs; it decides nothing. */
+@Injectable()
+export class PolicyFacts {
+  constructor(
+    private readonly registry: CaRegistry,
+    private readonly templates: TemplateStore,
+    private readonly agents: AgentStore,
+    private readonly principals: PrincipalStore,
+    private readonly certificates: CertificateStore
+  ) {}
+
+  /** Facts as they are at `now`; each is read when first asked for. */
+  batch(now: Date): BatchFacts {
+    const atCa = memoized((caId: CaId) => this.atCa(caId, now))
+    const principal = memoized((id: PrincipalId) => this.principals.find(id))
+    return {
+      principal: async row => {
+        const found = row.requesterId === null ? undefined : await principal(row.requesterId)
+        return found?.disabledAt === null ? found : undefined
+      },
+      input: async (row, found) => {
+        const { ca, offered } = await atCa(row.caId)
+        const stored = decodeStoredRequest(row.rawRequest)
+        const names = findRequestAttributes(parseRequestAttributes(row.requestAttributes), 'CertificateTemplate')
+        const keyOwner = await this.keyOwner(row)
+        return {
+          request: {
+            ...stored,
+            template: { ...stored.template, names: [...stored.template.names, ...names] },
+            proof: { digest: row.proofDigest === 'sha1' ? 'sha1' : 'sha256' }
+          },
+          hasArchivedKey: row.carriesKey,
+          requester: requesterOf(found),
+          offered: offered.map(template => template.definition),
+          ca,
+          now,
+          ...(keyOwner === undefined ? {} : { keyOwner })
+        }
+      },
+      template: async (row, name) => {
+        const found = (await atCa(row.caId)).offered.find(template => template.name === name)
+        if (found === undefined)
+          throw new AppError('internal', `The template ${name} was decided by and is not offered.`)
+        return found
+      }
+    }
+  }
+
+  private async atCa(caId: CaId, now: Date): Promise<AtCa> {
+    const { name, certificate } = await this.registry.get(caId)
+    const offered = await this.templates.listOffered(caId)
+    const agents = (await this.agents.list(caId)).filter(agent => agent.state === 'active')
+    const usable = agents.filter(agent => agent.notBefore <= now && agent.notAfter >= now)
+    const archival = agents.length === 0 ? {} : { recoveryAgents: usable.length }
+    return { ca: { name, notAfter: certificate.notAfter, ...archival }, offered }
+  }
+
+  /** Another principal than the requester whom the key has been certified for. */
+  private async keyOwner(row: RequestRow): Promise<string | undefined> {
+    if (row.keyId === null) return undefined
+    const owners = await this.certificates.listByKey(row.keyId)
+    return (
+      owners.find(owner => owner.principalId !== null && owner.principalId !== row.requesterId)?.principalId ??
+      undefined
+    )
+  }
+}
+
+/** A directory principal as the policy and the certificate know it. */
+export function requesterOf(row: PrincipalRow): Requester {
+  return {
+    id: row.id,
+    kind: row.kind === 'computer' ? 'computer' : 'user',
+    sid: row.sid,
+    accountName: row.accountName,
+    domain: row.domain,
+    guid: row.id,
+    groups: row.groupNames,
+    ...(row.displayName === null ? {} : { displayName: row.displayName }),
+    ...(row.distinguishedName === null ? {} : { distinguishedName: row.distinguishedName }),
+    ...(row.upn === null ? {} : { upn: row.upn }),
+    ...(row.mail === null ? {} : { mail: row.mail }),
+    ...(row.dnsName === null ? {} : { dnsName: row.dnsName })
+  }
+}
+
+function memoized<K, V>(read: (key: K) => Promise<V>): (key: K) => Promise<V> {
+  const known = new Map<K, Promise<V>>()
+  return key => {
+    const found = known.get(key) ?? read(key)
+    known.set(key, found)
+    return found
+  }
+}

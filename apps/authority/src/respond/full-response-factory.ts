@@ -1,0 +1,72 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Entropy, ErrorCode } from '@app/core'
+import { buildFullResponse, decodeStoredRequest, failInfoOf, type FullResponsePlan } from '@app/cmc'
+import { ENTROPY } from '@app/platform'
+import type { RequestRow } from '@app/storage'
+import type { DigestName } from '@app/x509'
+import type { IssuingCa } from '../ca/ca-registry.js'
+
+/** What a response tells of its request. */
+export type Told =
+  { readonly state: 'issued'; readonly certificate: Uint8Array } | { readonly state: 'pending' | 'denied' | 'failed' }
+
+/** Builds and signs the full responses, one for every outcome (MS-WCCE 3.2.1.4.2.1.4.8.2). */
+@Injectable()
+export class FullResponseFactory {
+  constructor(@Inject(ENTROPY) private readonly entropy: Entropy) {}
+
+  /** The signed response, DER. Throws what the signer throws. */
+  build(row: RequestRow, ca: IssuingCa, told: Told): Promise<Uint8Array> {
+    const chain = [ca.certificate.raw, ...ca.chain]
+    return buildFullResponse({
+      ...this.addressed(row),
+      ...tell(row, told),
+      // The order of a Microsoft CA: from the root down to the issued certificate.
+      certificates: [...chain.toReversed(), ...(told.state === 'issued' ? [told.certificate] : [])],
+      signer: { certificate: ca.certificate, scheme: ca.signer.scheme, sign: data => ca.signer.sign(data) }
+    })
+  }
+
+  private addressed(
+    row: RequestRow
+  ): Pick<FullResponsePlan, 'dialect' | 'bodyPartId' | 'transactionId' | 'senderNonce' | 'ownNonce' | 'dataReturn'> {
+    const dataReturn = row.rawRequest.length === 0 ? undefined : decodeStoredRequest(row.rawRequest).dataReturn
+    return {
+      dialect: row.dialect,
+      bodyPartId: row.bodyPartId,
+      ...(row.transactionId === null ? {} : { transactionId: row.transactionId }),
+      ...(row.senderNonce === null ? {} : { senderNonce: row.senderNonce, ownNonce: this.entropy.bytes(16) }),
+      ...(dataReturn === undefined ? {} : { dataReturn })
+    }
+  }
+}
+
+function tell(
+  row: RequestRow,
+  told: Told
+): Pick<
+  FullResponsePlan,
+  'status' | 'statusString' | 'failInfo' | 'pendToken' | 'pendTime' | 'issuedCertificate' | 'keyHash'
+> {
+  switch (told.state) {
+    case 'issued': {
+      const keyHash =
+        row.archival === true && row.keyHash !== null
+          ? { keyHash: { algorithm: row.keyHashAlgorithm as DigestName, value: row.keyHash } }
+          : {}
+      return { status: 'success', statusString: 'Issued', issuedCertificate: told.certificate, ...keyHash }
+    }
+    case 'pending':
+      return {
+        status: 'pending',
+        statusString: row.dispositionMessage,
+        pendToken: Buffer.from(String(row.id)),
+        pendTime: row.submittedAt
+      }
+    case 'denied':
+    case 'failed': {
+      const failInfo = row.failureCode === null ? 'internalCAError' : failInfoOf(row.failureCode as ErrorCode).name
+      return { status: 'failed', statusString: row.dispositionMessage, failInfo }
+    }
+  }
+}

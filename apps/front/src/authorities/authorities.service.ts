@@ -1,0 +1,32 @@
+import { Injectable } from '@nestjs/common'
+import { AppError } from '@app/core'
+import { CaStore, type CaRow } from '@app/storage'
+
+/** The certification authorities that can issue, and their certificates. */
+@Injectable()
+export class AuthoritiesService {
+  constructor(private readonly cas: CaStore) {}
+
+  async list(): Promise<readonly CaRow[]> {
+    return (await this.cas.list()).filter(ca => ca.state === 'active')
+  }
+
+  /** By plain, sanitized or short sanitized name, case ignored (MS-WCCE 3.2.1.4.2.1.1). Throws `not_found`. */
+  async get(name: string): Promise<CaRow> {
+    const ca = await this.cas.findByName(name)
+    if (ca === undefined || ca.state !== 'active') {
+      throw new AppError('not_found', `There is no certification authority "${name}".`)
+    }
+    return ca
+  }
+
+  /** The signing certificate with this index (the newest if absent) and all above it, the root last. DER. */
+  async chainOf(ca: CaRow, certIndex?: number): Promise<readonly Uint8Array[]> {
+    const rows = await this.cas.listCertificates(ca.id)
+    const row = certIndex === undefined ? rows.at(-1) : rows.find(candidate => candidate.certIndex === certIndex)
+    if (row === undefined || row.certificate === null) {
+      throw new AppError('not_found', `"${ca.name}" has no certificate ${certIndex ?? ''}.`)
+    }
+    return [row.certificate, ...row.chain]
+  }
+}

@@ -1,0 +1,86 @@
+import { Injectable } from '@nestjs/common'
+import { AppError } from '@app/core'
+import { parseSubmitFlags } from '@app/cmc'
+import { CertificateStore, type CaRow, type RequestRow } from '@app/storage'
+import { AuthoritiesService } from '../authorities/authorities.service.js'
+import type { AuthenticatedRequester } from '../requester/requester.js'
+import { SubmissionService } from '../submission/submission.service.js'
+import { allow } from './access.js'
+import type { RequestView } from './enrollment.schemas.js'
+import { OwnRequests, type RequestCall } from './own-requests.js'
+import { requestView } from './request-view.js'
+
+/** What a Submit call brings. */
+export interface SubmitCall {
+  readonly caName: string
+  readonly requester: AuthenticatedRequester
+  readonly bytes: Uint8Array
+  readonly flags?: number | readonly string[]
+  readonly attributes?: string
+  readonly idempotencyKey?: string
+  /** Milliseconds. */
+  readonly wait: number
+}
+
+/** The rules of ICertRequest over HTTP (MS-WCCE 3.2.1.4): who may submit where, and who may see which request. */
+@Injectable()
+export class EnrollmentService {
+  constructor(
+    private readonly authorities: AuthoritiesService,
+    private readonly submissions: SubmissionService,
+    private readonly own: OwnRequests,
+    private readonly certificates: CertificateStore
+  ) {}
+
+  /** Submits and answers the request as it is after at most `wait` milliseconds. */
+  async submit(call: SubmitCall): Promise<RequestView> {
+    const { ca, row } = await this.record(call)
+    return this.view(row, ca)
+  }
+
+  /** As {@link submit}, answering the row: for edges that answer in another form. */
+  async record(call: SubmitCall): Promise<{ readonly ca: CaRow; readonly row: RequestRow }> {
+    const { requester } = call
+    const ca = await this.authorities.get(call.caName)
+    allow(requester, ca, 'enroll')
+    const submission = {
+      caId: ca.id,
+      requester: { id: requester.principal.id, name: requester.name },
+      bytes: call.bytes,
+      flags: parseSubmitFlags(call.flags),
+      attributes: call.attributes ?? '',
+      ...(call.idempotencyKey === undefined ? {} : { idempotencyKey: call.idempotencyKey })
+    }
+    return { ca, row: await this.submissions.submit(submission, call.wait) }
+  }
+
+  /** What became of a request, waiting at most `wait` milliseconds for its outcome. */
+  async retrieve(call: RequestCall, wait: number): Promise<RequestView> {
+    const { ca, row } = await this.own.get(call)
+    return this.view(wait > 0 ? await this.submissions.outcome(row.id, wait) : row, ca)
+  }
+
+  /** The issued certificate and the CA's chain. Throws `not_found` when there is none. */
+  async certificate(
+    call: RequestCall
+  ): Promise<{ readonly certificate: Uint8Array; readonly chain: readonly Uint8Array[] }> {
+    const { ca, row } = await this.own.get(call)
+    const issued = await this.certificates.findByRequest(row.id)
+    if (issued?.certificate == null) {
+      throw new AppError('not_found', `No certificate has been issued for request ${row.id}.`)
+    }
+    return { certificate: issued.certificate, chain: await this.authorities.chainOf(ca, issued.certIndex) }
+  }
+
+  /** Denies a pending request on the wish of its requester. Throws `conflict` when it is not pending any more. */
+  async withdraw(call: RequestCall): Promise<void> {
+    const { row } = await this.own.get(call)
+    allow(call.requester, undefined, 'enroll')
+    await this.submissions.withdraw(row, { id: call.requester.principal.id, name: call.requester.name })
+  }
+
+  private async view(row: RequestRow, ca: CaRow): Promise<RequestView> {
+    const resolved = row.state === 'issued' || row.state === 'revoked'
+    return requestView(row, ca, resolved ? await this.certificates.findByRequest(row.id) : undefined)
+  }
+}

@@ -1,0 +1,50 @@
+import { Injectable } from '@nestjs/common'
+import { AppError, toBase64, type RequestId } from '@app/core'
+import { decodeFullResponse, findProperty, FR_PROPERTIES, readFullResponseProperty } from '@app/cmc'
+import { CrlStore, ResponseStore } from '@app/storage'
+import type { PropertyView } from './enrollment.schemas.js'
+import { OwnRequests, type RequestCall } from './own-requests.js'
+
+/** The signed full responses and their properties (GetFullResponseProperty). */
+@Injectable()
+export class FullResponses {
+  constructor(
+    private readonly own: OwnRequests,
+    private readonly responses: ResponseStore,
+    private readonly crls: CrlStore
+  ) {}
+
+  /** DER. Throws `not_found` until there is one. */
+  async get(call: RequestCall): Promise<Uint8Array> {
+    const { row } = await this.own.get(call)
+    return this.of(row.id)
+  }
+
+  /** The full response of a request that the caller has been shown to own. Throws `not_found` until there is one. */
+  async of(id: RequestId): Promise<Uint8Array> {
+    const response = await this.responses.find(id)
+    if (response === undefined) {
+      throw new AppError('not_found', `Request ${id} has no full response yet. Ask again in a moment.`)
+    }
+    return response.fullResponse
+  }
+
+  /** A property of the full response, by FR_PROP number or name. Throws `invalid_argument`, `property_empty`. */
+  async property(call: RequestCall, idOrName: string, index: number): Promise<PropertyView> {
+    const entry = findProperty(FR_PROPERTIES, idOrName)
+    if (entry === undefined) {
+      throw new AppError('invalid_argument', `"${idOrName}" is no property of a full response (FR_PROP_*).`)
+    }
+    const { ca, row } = await this.own.get(call)
+    const crl = await this.crls.findLatest(ca.id)
+    const response = decodeFullResponse(await this.of(row.id))
+    const value = readFullResponseProperty(response, entry.id, index, { crls: crl === undefined ? [] : [crl.crl] })
+    const { id, name, type } = entry
+    return { id, name, type, index, value: plain(value) }
+  }
+}
+
+function plain(value: string | number | Date | Uint8Array): string | number {
+  if (value instanceof Uint8Array) return toBase64(value)
+  return value instanceof Date ? value.toISOString() : value
+}

@@ -1,0 +1,37 @@
+import { dispositionOf, DISPOSITIONS, toHex, isUnresolved } from '@app/core'
+import { formatHresult, hresultOf, HRESULTS } from '@app/cmc'
+import type { CaRow, CertificateRow, RequestRow } from '@app/storage'
+import type { RequestView } from './enrollment.schemas.js'
+
+/** Whether a client that waits has what it waits for: a decision or "pending", with its signed full response. */
+export function isSettled(row: RequestRow): boolean {
+  if (row.state === 'revoked') return true
+  if (row.state === 'received' || row.state === 'approved' || row.state === 'sealed') return false
+  return row.respondedState === row.state
+}
+
+/** What Submit and RetrievePending tell of a request (MS-WCCE 3.2.1.4.2.1.3). */
+export function requestView(row: RequestRow, ca: CaRow, certificate: CertificateRow | undefined): RequestView {
+  const dispositionName = dispositionOf(row.state, row.outOfBand)
+  const status = statusOf(row)
+  const self = `/api/v1/cas/${encodeURIComponent(ca.name)}/requests/${row.id}`
+  return {
+    requestId: row.id,
+    disposition: DISPOSITIONS[dispositionName],
+    dispositionName,
+    dispositionMessage: row.dispositionMessage,
+    lastStatus: formatHresult(status.value),
+    statusSymbol: status.symbol,
+    ca: ca.name,
+    ...(row.templateName === null ? {} : { template: row.templateName }),
+    archivedKey: row.archival === true && (row.state === 'issued' || row.state === 'revoked' || row.state === 'sealed'),
+    ...(certificate === undefined ? {} : { serialNumber: toHex(certificate.serialNumber) }),
+    submittedAt: row.submittedAt.toISOString(),
+    ...(row.resolvedAt === null ? {} : { resolvedAt: row.resolvedAt.toISOString() }),
+    links: {
+      self,
+      ...(row.respondedState === null ? {} : { fullResponse: `${self}/full-response` }),
+      ...(certificate === undefined ? {} : { certificate: `${self}/certificate` })
+    }
+  }
+}

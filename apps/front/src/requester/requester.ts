@@ -1,0 +1,29 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
+import type { FastifyRequest } from 'fastify'
+import { AppError } from '@app/core'
+import type { CredentialRow, PrincipalRow } from '@app/storage'
+
+/** Who makes a call: a principal of the directory, and by which credential. */
+export interface AuthenticatedRequester {
+  readonly principal: PrincipalRow
+  /** `DOMAIN\account`, as audit events and requests name the requester. */
+  readonly name: string
+  /** The bearer token's row; absent for a client certificate. */
+  readonly credential?: CredentialRow
+}
+
+const requesters = new WeakMap<FastifyRequest, AuthenticatedRequester>()
+
+/** Remembers who was authenticated for a call; only the guard does this. */
+export function rememberRequester(request: FastifyRequest, requester: AuthenticatedRequester): void {
+  requesters.set(request, requester)
+}
+
+/** The requester of the present call. Throws `unauthenticated` on a route without the guard. */
+export const CurrentRequester = createParamDecorator(
+  (_: unknown, context: ExecutionContext): AuthenticatedRequester => {
+    const requester = requesters.get(context.switchToHttp().getRequest<FastifyRequest>())
+    if (requester === undefined) throw new AppError('unauthenticated', 'This call needs a credential.')
+    return requester
+  }
+)
