@@ -82,13 +82,12 @@ export class DerReader {
   /** The next element, whatever it is. */
   any(what: string): DerElement {
     const start = this.position
-    const header = this.header(what)
-    if (header.length < 0) this.fail('der_length_indefinite', what, `${what} has an indefinite length.`)
-    this.position = header.contentStart + header.length
+    const tag = this.nextTag
+    const contentStart = this.skip(what)
     return {
-      tag: header.tag,
+      tag,
       raw: this.bytes.subarray(start, this.position),
-      content: this.bytes.subarray(header.contentStart, this.position)
+      content: this.bytes.subarray(contentStart, this.position)
     }
   }
 
@@ -105,20 +104,14 @@ export class DerReader {
 
   /** Enters the next element, which must be constructed and have this identifier octet. */
   enter(tag: number, what: string): DerReader {
+    if (this.nextTag !== tag) this.unexpected(tag, what)
     const start = this.position
-    const element = this.element(tag, what)
-    if (this.depth + 1 > this.budget.maxDepth) {
+    const contentStart = this.skip(what)
+    const depth = this.depth + 1
+    if (depth > this.budget.maxDepth) {
       this.fail('der_too_deep', what, `${what} is nested deeper than ${this.budget.maxDepth} levels.`)
     }
-    const end = this.position
-    return new DerReader(
-      this.bytes,
-      start + element.raw.length - element.content.length,
-      end,
-      this.depth + 1,
-      this.budget,
-      start
-    )
+    return new DerReader(this.bytes, contentStart, this.position, depth, this.budget, start)
   }
 
   /** Enters a SEQUENCE. */
@@ -130,13 +123,15 @@ export class DerReader {
   setOf(what: string, tag: number = TAG.set): DerReader {
     const set = this.enter(tag, what)
     const probe = new DerReader(set.bytes, set.position, set.limit, set.depth, { ...set.budget })
-    let previous: Uint8Array | undefined
+    let previous = -1
     while (!probe.isEnd) {
-      const { raw } = probe.any(what)
-      if (previous !== undefined && compareBytes(previous, raw) > 0) {
+      const start = probe.position
+      probe.skip(what)
+      const { bytes, position: end } = probe
+      if (previous >= 0 && compareBytes(bytes.subarray(previous, start), bytes.subarray(start, end)) > 0) {
         this.fail('der_set_order', what, `The members of ${what} are not in ascending order.`)
       }
-      previous = raw
+      previous = start
     }
     return set
   }
@@ -159,41 +154,40 @@ export class DerReader {
   }
 
   boolean(what: string): boolean {
-    return decodeBoolean(this.element(TAG.boolean, what).content, what)
+    return decodeBoolean(this.content(TAG.boolean, what), what)
   }
 
   integer(what: string, tag: number = TAG.integer): bigint {
-    return decodeInteger(this.element(tag, what).content, what)
+    return decodeInteger(this.content(tag, what), what)
   }
 
   /** An INTEGER from 0 to 2^31-1. */
   smallInteger(what: string, tag: number = TAG.integer): number {
-    return decodeSmallInteger(this.element(tag, what).content, what)
+    return decodeSmallInteger(this.content(tag, what), what)
   }
 
   /** The content octets of an INTEGER, minimal two's complement, for serial numbers and key parts. */
   integerContent(what: string): Uint8Array {
-    const { content } = this.element(TAG.integer, what)
+    const content = this.content(TAG.integer, what)
     decodeInteger(content.length > 2 ? content.subarray(0, 2) : content, what)
     return content
   }
 
   /** An OBJECT IDENTIFIER in dotted decimal. */
   oid(what: string): string {
-    return decodeObjectIdentifier(this.element(TAG.oid, what).content, what)
+    return decodeObjectIdentifier(this.content(TAG.oid, what), what)
   }
 
   octetString(what: string, tag: number = TAG.octetString): Uint8Array {
-    return this.element(tag, what).content
+    return this.content(tag, what)
   }
 
   bitString(what: string, tag: number = TAG.bitString): BitString {
-    return decodeBitString(this.element(tag, what).content, what)
+    return decodeBitString(this.content(tag, what), what)
   }
 
   null(what: string): void {
-    const { content } = this.element(TAG.null, what)
-    if (content.length > 0) this.fail('der_value_invalid', what, `${what} is a NULL with content.`)
+    if (this.content(TAG.null, what).length > 0) this.fail('der_value_invalid', what, `${what} is a NULL with content.`)
   }
 
   /** Any of the character string types, as text. */
@@ -240,6 +234,20 @@ export class DerReader {
     if (this.position + 2 > this.limit) return false
     this.position += 2
     return true
+  }
+
+  private content(tag: number, what: string): Uint8Array {
+    if (this.nextTag !== tag) this.unexpected(tag, what)
+    const contentStart = this.skip(what)
+    return this.bytes.subarray(contentStart, this.position)
+  }
+
+  /** Moves past the next element; its content lies between the answer and the new position. */
+  private skip(what: string): number {
+    const { contentStart, length } = this.header(what)
+    if (length < 0) this.fail('der_length_indefinite', what, `${what} has an indefinite length.`)
+    this.position = contentStart + length
+    return contentStart
   }
 
   /** Reads identifier and length octets without moving; length -1 stands for the indefinite form. */
