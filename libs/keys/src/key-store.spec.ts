@@ -58,6 +58,12 @@ afterEach(async () => {
   for (const directory of directories.splice(0)) await rm(directory, { recursive: true, force: true })
 })
 
+async function storedKey(): Promise<{ directory: string; reference: string; path: string }> {
+  const directory = await temporaryDirectory()
+  const { reference } = await storeIn(directory, () => Buffer.from(PASSPHRASE)).generate('p-256', 'ca')
+  return { directory, reference, path: join(directory, reference) }
+}
+
 /** Every driver has a row here and passes the same suite. */
 const DRIVERS: readonly { readonly name: string; readonly create: () => Promise<StoreUnderTest> }[] = [
   {
@@ -161,12 +167,6 @@ describe.each(DRIVERS)('the key store contract, kept by $name', ({ create }) => 
 })
 
 describe('the file key store', () => {
-  async function storedKey(): Promise<{ directory: string; reference: string; path: string }> {
-    const directory = await temporaryDirectory()
-    const { reference } = await storeIn(directory, () => Buffer.from(PASSPHRASE)).generate('p-256', 'ca')
-    return { directory, reference, path: join(directory, reference) }
-  }
-
   it('is locked under a wrong or empty passphrase and opens once the right one is given', async () => {
     const { directory, reference } = await storedKey()
     const answers = ['wrong', '', PASSPHRASE]

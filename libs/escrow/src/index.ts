@@ -1,0 +1,31 @@
+export { archivedKeyRecipient, openArchivedKey, type ArchivedKeyOpening, type OpenedKey } from './archived-key.js'
+export {
+  decodeKeyBlob,
+  encodeKeyBlobAsPkcs8,
+  keyBlobToPkcs8,
+  keyObjectOf,
+  wipeKeyBlob,
+  type EcKeyBlob,
+  type KeyBlob,
+  type KeyBlobFormat,
+  type RsaKeyBlob
+} from './key-blob.js'
+export { encodeCapiPrivateKeyBlob, encodeCngEccBlob, encodePkcs8KeyBlob } from './key-blob-builder.js'
+export {
+  judgeAgentCertificate,
+  judgeExchangeCertificate,
+  keyRecoveryHashes,
+  type CertificateFault,
+  type CertificateJudgement
+} from './key-certificate.js'
+export { keyMismatch, verifyKeyObjectPair, verifyKeyPair } from './key-pair.js'
+export type { EcKeyParts, RsaKeyParts } from './key-parts.js'
+export { verifyKeyStrength, type StrengthDemand, type WeaknessReason } from './key-strength.js'
+export {
+  openSealedKey,
+  sealToAgents,
+  verifySealedKey,
+  type SealedKeyOpening,
+  type SealEncryption,
+  type SealPlan
+} from './sealed-key.js'
