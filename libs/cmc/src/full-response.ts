@@ -126,7 +126,7 @@ export interface ResponseTrust {
  * `response_signature` for every failure; its cause tells which.
  */
 export function verifyFullResponse(
-  response: FullResponse,
+  response: Pick<FullResponse, 'signedData'>,
   trust: ResponseTrust
 ): { readonly signer: Certificate; readonly digest: DigestName } {
   const [signerInfo, ...others] = response.signedData.signerInfos
