@@ -83,7 +83,7 @@ export function makeRsaIdentity(options: Omit<IdentityOptions, 'privateKey'> = {
 }
 
 /** A raw signature by a scheme. */
-export function signBy(scheme: SignatureScheme, privateKey: KeyObject, data: Uint8Array): Uint8Array {
+function signBy(scheme: SignatureScheme, privateKey: KeyObject, data: Uint8Array): Uint8Array {
   const digest = scheme === 'ed25519' ? null : scheme.slice(scheme.indexOf('-') + 1)
   return sign(digest, data, privateKey)
 }

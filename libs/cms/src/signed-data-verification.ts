@@ -5,7 +5,7 @@ import { OID } from '@app/oid'
 import {
   decodeCertificate,
   decodeDigestName,
-  decodeExtensionValue,
+  decodeSubjectKeyIdentifier,
   digestOid,
   findExtension,
   verifySignature,
@@ -106,9 +106,7 @@ function identityOf(certificate: Certificate): { issuer: Uint8Array; serialNumbe
   const { issuer, serialNumber } = certificate
   const extension = findExtension(certificate, OID.id_ce_subjectKeyIdentifier)
   if (extension === undefined) return { issuer: issuer.raw, serialNumber }
-  const what = 'subject key identifier'
-  const keyId = decodeExtensionValue(extension.value, what, reader => reader.octetString(what))
-  return { issuer: issuer.raw, serialNumber, keyId }
+  return { issuer: issuer.raw, serialNumber, keyId: decodeSubjectKeyIdentifier(extension.value) }
 }
 
 function verifyDigestAlgorithm(signedData: SignedData, signerInfo: SignerInfo): DigestName {

@@ -42,8 +42,9 @@ export interface SignedData {
 /**
  * Reads a ContentInfo with SignedData. `eContent` alone may be BER. Certificates are X.509 certificates, `crls` are
  * X.509 CRLs, nothing else. Signed attributes must be in order; the other sets may be in any, since RFC 5652 demands DER
- * of signed attributes only (5.3) and programs in use leave certificates and signers as they were added. Throws
- * `cms_content_type_mismatch` for another ContentInfo, `cms_structure` or a `der_…` code for broken syntax.
+ * of signed attributes only (5.3) and programs in use leave certificates and signers as they were added. A message that
+ * was written as a stream, with indefinite lengths all the way out, is refused. Throws `cms_content_type_mismatch` for
+ * another ContentInfo, `cms_structure` or a `der_…` code for broken syntax.
  *
  * ```asn1
  * SignedData ::= SEQUENCE {
