@@ -1,4 +1,4 @@
-import { AppError, fromHex, view } from '@app/core'
+import { AppError, view } from '@app/core'
 import {
   DerReader,
   encodeBmpString,
@@ -6,10 +6,7 @@ import {
   encodeOctetString,
   encodeOid,
   encodeSequence,
-  encodeTlv,
-  encodeUtf8String,
-  isStringTag,
-  TAG
+  isStringTag
 } from '@app/der'
 import { OID } from '@app/oid'
 import { decodeAlgorithmIdentifier, type AlgorithmIdentifier } from './algorithm.js'
@@ -159,31 +156,13 @@ export function encodeSmimeCapabilities(capabilities: readonly Pick<AlgorithmIde
   return encodeSequence(...capabilities.map(capability => capability.raw))
 }
 
-/** A user principal name as an alternative name: otherName 1.3.6.1.4.1.311.20.2.3, UTF8String. */
-export function userPrincipalName(upn: string): GeneralName {
-  return { kind: 'otherName', oid: OID.szOID_NT_PRINCIPAL_NAME, value: encodeUtf8String(upn) }
-}
-
-/** The user principal name that an alternative name is; undefined when it is another. Throws a `der_…` code. */
+/**
+ * The user principal name that an alternative name is (otherName 1.3.6.1.4.1.311.20.2.3 with a string); undefined when
+ * it is another. Throws a `der_…` code.
+ */
 export function findUserPrincipalName(name: GeneralName): string | undefined {
   if (name.kind !== 'otherName' || name.oid !== OID.szOID_NT_PRINCIPAL_NAME) return undefined
   const reader = DerReader.over(name.value)
   if (!isStringTag(reader.nextTag)) return undefined
   return reader.string('user principal name')
-}
-
-/**
- * A directory object's GUID as an alternative name: otherName 1.3.6.1.4.1.311.25.1, an OCTET STRING of 16 octets with
- * the first three fields little-endian, as Windows keeps a GUID in memory. Throws `invalid_argument` when the text is not
- * a GUID of the form 8-4-4-4-12.
- */
-export function directoryGuid(guid: string): GeneralName {
-  const fields = /^([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4}-[0-9a-f]{12})$/i.exec(guid)
-  if (fields === null) throw new AppError('invalid_argument', `"${guid}" is not a GUID.`)
-  const [, ...texts] = fields
-  const parts = texts.map((text, index) => {
-    const bytes = fromHex(text.replace('-', '')) ?? new Uint8Array()
-    return index < 3 ? bytes.toReversed() : bytes
-  })
-  return { kind: 'otherName', oid: OID.szOID_NTDS_REPLICATION, value: encodeTlv(TAG.octetString, ...parts) }
 }

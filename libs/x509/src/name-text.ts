@@ -69,7 +69,7 @@ function readType(cursor: Cursor): string {
 }
 
 function readHexValue(cursor: Cursor): Pick<NameAttribute, 'value' | 'tag'> {
-  const match = take(cursor, /#((?:[0-9A-Fa-f]{2})+)[ \t\r\n]*/y)
+  const match = take(cursor, /#([0-9A-Fa-f]*)[ \t\r\n]*/y)
   const element = fromHex(match?.[1] ?? '')
   if (element === undefined || element.length === 0) {
     throw broken(cursor, 'a value that begins with "#" must be hexadecimal; else write "\\#"')
