@@ -1,3 +1,4 @@
+import type { FR_PROP_FULLRESPONSE } from '@app/cmc'
 import { AppError, DISPOSITIONS, fromBase64, toBase64 } from '@app/core'
 import { Transport, type ConnectionSettings } from './transport.js'
 
@@ -143,6 +144,8 @@ export class CertRequest implements AsyncDisposable {
   }
 
   /** A property of the last request's full response, by FR_PROP number or name. */
+  getFullResponseProperty(property: typeof FR_PROP_FULLRESPONSE, index?: number): Promise<Uint8Array>
+  getFullResponseProperty(property: number | string, index?: number): Promise<PropertyValue>
   getFullResponseProperty(property: number | string, index = 0): Promise<PropertyValue> {
     return this.property(`${this.base}/requests/${this.requestId}/full-response/properties/${property}`, index)
   }

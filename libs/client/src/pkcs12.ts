@@ -12,6 +12,7 @@ import {
   SafeContents
 } from 'pkijs'
 import { useNodeCryptography } from './chain.js'
+import { BAG_TYPES, passwordBytes, PBES2 } from './pkcs12-encryption.js'
 
 /** What goes into one PKCS#12 file. */
 export interface Pkcs12Contents {
@@ -26,23 +27,14 @@ export interface Pkcs12Contents {
   readonly password: string
 }
 
-const bagTypes = { shroudedKey: '1.2.840.113549.1.12.10.1.2', certificate: '1.2.840.113549.1.12.10.1.3' }
 const attributeTypes = { friendlyName: '1.2.840.113549.1.9.20', localKeyId: '1.2.840.113549.1.9.21' }
-const iterationCount = 600_000
-const encryption = {
-  contentEncryptionAlgorithm: { name: 'AES-CBC', length: 256 } as Parameters<
-    PKCS8ShroudedKeyBag['makeInternalValues']
-  >[0]['contentEncryptionAlgorithm'],
-  hmacHashAlgorithm: 'SHA-256',
-  iterationCount
-}
 
 /** A PKCS#12 file with the key, its certificate and the chain (RFC 7292): PBES2 with AES-256-CBC, MAC with SHA-256. */
 export async function buildPkcs12(contents: Pkcs12Contents): Promise<Uint8Array> {
   useNodeCryptography()
-  const password = Uint8Array.from(Buffer.from(contents.password, 'utf8')).buffer
+  const password = passwordBytes(contents.password)
   const keyBag = new PKCS8ShroudedKeyBag({ parsedValue: PrivateKeyInfo.fromBER(Uint8Array.from(contents.privateKey)) })
-  await keyBag.makeInternalValues({ ...encryption, password })
+  await keyBag.makeInternalValues({ ...PBES2, password })
   const localKeyId = createHash('sha1').update(contents.certificate).digest()
   const attributes = (): Attribute[] => [
     new Attribute({
@@ -53,12 +45,12 @@ export async function buildPkcs12(contents: Pkcs12Contents): Promise<Uint8Array>
   ]
   const certificateBag = (der: Uint8Array, bagAttributes?: Attribute[]): SafeBag =>
     new SafeBag({
-      bagId: bagTypes.certificate,
+      bagId: BAG_TYPES.certificate,
       bagValue: new CertBag({ parsedValue: Certificate.fromBER(Uint8Array.from(der)) }),
       ...(bagAttributes === undefined ? {} : { bagAttributes })
     })
   const keys = new SafeContents({
-    safeBags: [new SafeBag({ bagId: bagTypes.shroudedKey, bagValue: keyBag, bagAttributes: attributes() })]
+    safeBags: [new SafeBag({ bagId: BAG_TYPES.shroudedKey, bagValue: keyBag, bagAttributes: attributes() })]
   })
   const certificates = new SafeContents({
     safeBags: [certificateBag(contents.certificate, attributes()), ...contents.chain.map(der => certificateBag(der))]
@@ -72,11 +64,11 @@ export async function buildPkcs12(contents: Pkcs12Contents): Promise<Uint8Array>
       ]
     }
   })
-  await safe.makeInternalValues({ safeContents: [{}, { ...encryption, password }] })
+  await safe.makeInternalValues({ safeContents: [{}, { ...PBES2, password }] })
   const pfx = new PFX({ parsedValue: { integrityMode: 0, authenticatedSafe: safe } })
   await pfx.makeInternalValues({
     password,
-    iterations: iterationCount,
+    iterations: PBES2.iterationCount,
     pbkdf2HashAlgorithm: 'SHA-256',
     hmacHashAlgorithm: 'SHA-256'
   })

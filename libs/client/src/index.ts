@@ -1,0 +1,34 @@
+export type { ContentEncryptionName, KeyTransport } from '@app/cms'
+export { AppError, isAppError, type Clock, type Entropy, type ErrorCode } from '@app/core'
+export { KEY_SPECS, type KeySpec } from '@app/keys'
+export { fetchTrustedRoot } from './bootstrap.js'
+export {
+  CertRequest,
+  type CertRequestSettings,
+  type PropertyValue,
+  type RequestStatus,
+  type SubmitOptions
+} from './cert-request.js'
+export { verifyChain } from './chain.js'
+export * from './constants.js'
+export { Enrollment, type AcceptedCertificate, type EnrollmentSettings, type ExportedPending } from './enrollment.js'
+export { certificatesIn, type CertificateInput } from './exchange-certificate.js'
+export { installPem, installPkcs12, type Installable, type PemInstallation, type PemPaths } from './installation.js'
+export {
+  findSubmission,
+  loadPending,
+  pendingFilesIn,
+  readPendingRequest,
+  removePending,
+  savePending,
+  saveSubmission,
+  type PendingFiles,
+  type Submission
+} from './pending-directory.js'
+export type { PendingEnrollment } from './pending-enrollment.js'
+export { buildPkcs12, type Pkcs12Contents } from './pkcs12.js'
+export { readPkcs12, type Pkcs12Identity } from './pkcs12-reader.js'
+export { decodePrivateKey, encodePrivateKeyPem } from './private-key-pem.js'
+export type { RequestOptions, RequestType } from './request-creation.js'
+export { parseSubjectAltName } from './subject-alt-name.js'
+export { Transport, type ConnectionSettings, type Credentials } from './transport.js'
