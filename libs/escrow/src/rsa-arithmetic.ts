@@ -12,7 +12,7 @@ export function toBigInt(magnitude: Uint8Array): bigint {
 }
 
 /** A number as big-endian octets without leading zeros, in memory of its own. */
-export function fromBigInt(value: bigint): Uint8Array {
+function fromBigInt(value: bigint): Uint8Array {
   const digits = value.toString(16)
   return withoutLeadingZeros(
     Uint8Array.from(Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex'))
