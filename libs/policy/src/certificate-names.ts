@@ -3,7 +3,7 @@ import { OID } from '@app/oid'
 import { isForAuthentication, isSubjectFromRequest, purposesOf, type CertificateTemplate } from '@app/templates'
 import { encodeName, findNameAttributeType, type GeneralName, type NameAttributeInput } from '@app/x509'
 import { directoryAltNames, directorySubject } from './directory-names.js'
-import type { RequestFacts } from './request-facts.js'
+import type { RequestToJudge } from './request-to-judge.js'
 import type { Requester } from './requester.js'
 import { requestedAltNames, requestedSecurityIdentifier, requestedSubject } from './requested-names.js'
 
@@ -30,7 +30,7 @@ export interface CertificateNames {
 export function certificateNames(
   template: CertificateTemplate,
   requester: Requester,
-  request: Pick<RequestFacts, 'subject' | 'extensions'>
+  request: Pick<RequestToJudge, 'subject' | 'extensions'>
 ): CertificateNames {
   const isSupplied = isSubjectFromRequest(template)
   const rdns = isSupplied ? requestedSubject(request) : directorySubject(template, requester)

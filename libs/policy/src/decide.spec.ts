@@ -19,7 +19,7 @@ import {
 } from '@app/x509'
 import { DerReader } from '@app/der'
 import { describe, expect, it } from 'vitest'
-import { decide, type DecisionInput, type RequestFacts, type Requester } from './index.js'
+import { decide, type DecisionInput, type RequestToJudge, type Requester } from './index.js'
 
 const spkiOf = (key: KeyObject) => decodePublicKey(key.export({ format: 'der', type: 'spki' }))
 const rsa = spkiOf(generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey)
@@ -58,7 +58,7 @@ const host: Requester = {
   groups: ['Domain Computers']
 }
 
-const request: RequestFacts = {
+const request: RequestToJudge = {
   template: { names: ['UserSignature'] },
   subject: undefined,
   publicKey: rsa,
@@ -74,7 +74,7 @@ const base: DecisionInput = {
   now: new Date('2030-01-01T00:00:00Z')
 }
 
-const named = (name: string, change: Partial<RequestFacts> = {}): RequestFacts => ({
+const named = (name: string, change: Partial<RequestToJudge> = {}): RequestToJudge => ({
   ...request,
   template: { names: [name] },
   ...change
@@ -300,7 +300,7 @@ describe('what is denied', () => {
 
 describe('a decision', () => {
   it('lets a defect through instead of calling it a denial', () => {
-    const broken = { ...request, publicKey: undefined as unknown as RequestFacts['publicKey'] }
+    const broken = { ...request, publicKey: undefined as unknown as RequestToJudge['publicKey'] }
     expect(() => decide({ ...base, request: broken })).toThrow(TypeError)
   })
 })

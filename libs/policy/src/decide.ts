@@ -10,7 +10,7 @@ import {
 } from '@app/templates'
 import { certificateNames } from './certificate-names.js'
 import { requireAllowedKey } from './key-rules.js'
-import type { RegistrationSigner, RequestFacts } from './request-facts.js'
+import type { RegistrationSigner, RequestToJudge } from './request-to-judge.js'
 import { accountOf, isMemberOfAny, type Requester } from './requester.js'
 
 /** What the policy needs to know of the CA. */
@@ -26,7 +26,7 @@ export interface CaFacts {
 
 /** One request to judge, with everything that the judgement rests on. */
 export interface DecisionInput {
-  readonly request: RequestFacts
+  readonly request: RequestToJudge
   /** Whether the request brought a private key to archive, which is kept apart from it. */
   readonly hasArchivedKey: boolean
   readonly requester: Requester

@@ -1,4 +1,4 @@
 export * from './requester.js'
-export * from './request-facts.js'
+export * from './request-to-judge.js'
 export * from './certificate-names.js'
 export * from './decide.js'

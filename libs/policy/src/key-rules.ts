@@ -1,7 +1,7 @@
 import { AppError } from '@app/core'
 import { keyAlgorithmName, keyUsageFor, type CertificateTemplate } from '@app/templates'
 import type { PublicKeyInfo } from '@app/x509'
-import type { RequestFacts } from './request-facts.js'
+import type { RequestToJudge } from './request-to-judge.js'
 
 const MIN_EXPONENT = 65_537n
 
@@ -9,7 +9,7 @@ const MIN_EXPONENT = 65_537n
  * Checks the requested key and its proof against the template. Throws `key_algorithm_denied`, `key_too_small`,
  * `public_key_unsupported` for an exponent that invites attacks, or `legacy_digest_denied`.
  */
-export function requireAllowedKey(template: CertificateTemplate, request: RequestFacts): void {
+export function requireAllowedKey(template: CertificateTemplate, request: RequestToJudge): void {
   requireAlgorithm(template, request.publicKey)
   requireStrength(template, request.publicKey)
   if (request.proof.digest === 'sha1' && !template.allowSha1ProofOfPossession) {

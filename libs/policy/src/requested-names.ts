@@ -12,14 +12,14 @@ import {
   type NameAttributeInput
 } from '@app/x509'
 import { encodePrincipalName, isDnsName, isMailAddress, isPrincipalName } from './name-forms.js'
-import type { RequestFacts } from './request-facts.js'
+import type { RequestToJudge } from './request-to-judge.js'
 
 /**
  * The subject that a request may have where its template lets the requester supply it: attributes of the known types,
  * in the order of the request and re-encoded. A mail address is not taken: its place is the alternative name
  * (RFC 5280, 4.1.2.6). What is of another type is left out.
  */
-export function requestedSubject(request: Pick<RequestFacts, 'subject'>): NameAttributeInput[][] {
+export function requestedSubject(request: Pick<RequestToJudge, 'subject'>): NameAttributeInput[][] {
   const rdns = request.subject?.rdns ?? []
   return rdns
     .map(rdn =>
@@ -38,7 +38,7 @@ export function requestedSubject(request: Pick<RequestFacts, 'subject'>): NameAt
  */
 export function requestedAltNames(
   template: CertificateTemplate,
-  request: Pick<RequestFacts, 'extensions'>
+  request: Pick<RequestToJudge, 'extensions'>
 ): GeneralName[] {
   const extension = findExtension(request, OID.id_ce_subjectAltName)
   if (extension === undefined) return []
@@ -81,7 +81,7 @@ function refuse(what: string, value: string): never {
  */
 export function requestedSecurityIdentifier(
   template: CertificateTemplate,
-  request: Pick<RequestFacts, 'extensions'>
+  request: Pick<RequestToJudge, 'extensions'>
 ): string | undefined {
   const extension = findExtension(request, OID.szOID_NTDS_CA_SECURITY_EXT)
   if (extension === undefined || !isForAuthentication(template)) return undefined

@@ -1,6 +1,7 @@
+import type { TemplateReference } from '@app/cmc'
 import { isAppError } from '@app/core'
 import { describe, expect, it } from 'vitest'
-import { builtInTemplates, resolveTemplate, type TemplateReference } from './index.js'
+import { builtInTemplates, resolveTemplate } from './index.js'
 
 const offered = builtInTemplates()
 const [encryption, signature] = offered

@@ -1,17 +1,6 @@
+import type { TemplateReference } from '@app/cmc'
 import { AppError } from '@app/core'
 import type { CertificateTemplate } from './certificate-template.js'
-
-/**
- * What a request says of its template, gathered from every place where it may: names from the template-name extension
- * (1.3.6.1.4.1.311.20.2), a name-value pair and the request attributes; the OID and versions from the template
- * extension (1.3.6.1.4.1.311.21.7).
- */
-export interface TemplateReference {
-  readonly names: readonly string[]
-  readonly oid?: string
-  readonly major?: number
-  readonly minor?: number
-}
 
 /**
  * The one template that a request means, out of those the CA offers (MS-WCCE 3.2.2.6.2.1.4.1, 3.2.2.6.2.1.4.2).

@@ -1,0 +1,100 @@
+import { AppError } from '@app/core'
+import { OID } from '@app/oid'
+import {
+  decodeBasicConstraints,
+  decodeSubjectKeyIdentifier,
+  encodeAuthorityInfoAccess,
+  encodeAuthorityKeyIdentifier,
+  encodeCrlDistributionPoints,
+  findExtension,
+  formatName,
+  type Certificate,
+  type Extension,
+  type SignatureScheme
+} from '@app/x509'
+
+/** The CA that a certificate is made under: its certificate, how it signs, and the addresses it publishes at. */
+export interface Issuer {
+  readonly certificate: Certificate
+  readonly scheme: SignatureScheme
+  /** Where its CRL is. */
+  readonly crlUrls: readonly string[]
+  /** Where its own certificate is. */
+  readonly caIssuersUrls: readonly string[]
+  readonly ocspUrls: readonly string[]
+}
+
+/** Which sources of information about revocation a certificate names. */
+export type RevocationSources = 'all' | 'none'
+
+/** The first and last second of a certificate's validity. */
+export interface Validity {
+  readonly notBefore: Date
+  readonly notAfter: Date
+}
+
+/** Clocks of clients may be slow by this much (MS-WCCE, Config_CA_Clock_Skew_Minutes). */
+const CLOCK_SKEW_MS = 10 * 60_000
+
+/** Ten minutes before `now` until `seconds` after it, in whole seconds. */
+export function validityFrom(now: Date, seconds: number): Validity {
+  return {
+    notBefore: wholeSecond(now.getTime() - CLOCK_SKEW_MS),
+    notAfter: wholeSecond(now.getTime() + seconds * 1000)
+  }
+}
+
+/**
+ * The validity of a certificate under an issuer: as {@link validityFrom}, and within that of the issuer's certificate.
+ * Throws `ca_certificate_invalid` when the issuer's certificate is not valid now or is not a CA's.
+ */
+export function validityUnder(issuer: Issuer, now: Date, seconds: number): Validity {
+  const { certificate } = issuer
+  const constraints = findExtension(certificate, OID.id_ce_basicConstraints)
+  const isCa = constraints !== undefined && decodeBasicConstraints(constraints.value).isCa
+  if (!isCa || now < certificate.notBefore || now >= certificate.notAfter) {
+    throw new AppError(
+      'ca_certificate_invalid',
+      `The certificate of ${formatName(certificate.subject)} is ${isCa ? 'not valid now' : 'not that of a CA'}.`,
+      { notBefore: certificate.notBefore.toISOString(), notAfter: certificate.notAfter.toISOString() }
+    )
+  }
+  const wanted = validityFrom(now, seconds)
+  return {
+    notBefore: new Date(Math.max(wanted.notBefore.getTime(), certificate.notBefore.getTime())),
+    notAfter: new Date(Math.min(wanted.notAfter.getTime(), certificate.notAfter.getTime()))
+  }
+}
+
+function wholeSecond(milliseconds: number): Date {
+  return new Date(Math.floor(milliseconds / 1000) * 1000)
+}
+
+/**
+ * What a certificate says of its issuer: the key that signed it, and the addresses. `none` leaves out the CRL and OCSP
+ * addresses (MS-WCCE 3.2.2.6.2.1.4.5.6).
+ */
+export function issuerExtensions(issuer: Issuer, sources: RevocationSources): Extension[] {
+  const extensions = [
+    plain(OID.id_ce_authorityKeyIdentifier, encodeAuthorityKeyIdentifier(keyIdOf(issuer.certificate)))
+  ]
+  const ocsp = sources === 'all' ? issuer.ocspUrls : []
+  if (sources === 'all' && issuer.crlUrls.length > 0) {
+    extensions.push(plain(OID.id_ce_cRLDistributionPoints, encodeCrlDistributionPoints(issuer.crlUrls)))
+  }
+  if (ocsp.length + issuer.caIssuersUrls.length > 0) {
+    const access = encodeAuthorityInfoAccess({ caIssuers: issuer.caIssuersUrls, ocsp })
+    extensions.push(plain(OID.id_pe_authorityInfoAccess, access))
+  }
+  return extensions
+}
+
+/** The identifier that the certificate gives its own key, else that of RFC 5280, 4.2.1.2. */
+function keyIdOf(certificate: Certificate): Uint8Array {
+  const extension = findExtension(certificate, OID.id_ce_subjectKeyIdentifier)
+  return extension === undefined ? certificate.publicKey.keyId : decodeSubjectKeyIdentifier(extension.value)
+}
+
+function plain(oid: string, value: Uint8Array): Extension {
+  return { oid, critical: false, value }
+}
