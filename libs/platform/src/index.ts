@@ -5,7 +5,8 @@ export { configReference } from './config/reference.js'
 export { ROLES, type Role, type SettingsInput } from './config/schema.js'
 export { createKeyFiles } from './files/key-files.js'
 export { readSecretFile, writeNewFile } from '@app/files'
-export { CLOCK, CONFIG } from './injection.js'
+export { roleDatabase, storesOf } from './database/role-database.js'
+export { CLOCK, CONFIG, ENTROPY, KEY_STORE } from './injection.js'
 export {
   createHttpsApplication,
   type HttpsApplication,
@@ -35,3 +36,4 @@ export {
   type Problem,
   type ProblemDetail
 } from './problems/problem.js'
+export { runtimeModule, type Runtime } from './runtime-module.js'

@@ -38,7 +38,7 @@ export function createLogger(options: LoggerOptions): Logger {
     isPretty ? prettyStream(plain) : plain
   )
   // What a child logger is bound to passes no formatter; its own children inherit this.
-  logger.child = new Proxy(logger.child, {
+  logger.child = new Proxy(Reflect.get<Logger, 'child'>(logger, 'child'), {
     apply: (child, self: Logger, [bindings, ...rest]: [unknown, ...unknown[]]) =>
       Reflect.apply(child, self, [redact(bindings), ...rest]) as unknown
   })
