@@ -54,7 +54,6 @@ export async function inspectRequest(bytes: Uint8Array, options: InspectionOptio
     renewal: describeRenewal(facts),
     onBehalfOf: findOnBehalfOf(facts, message) ?? null,
     ...describeControls(facts),
-    ...(message.format === 'keygen' ? { challenge: message.request.challenge } : {}),
     ...(await describeArchivedKey(message, facts, options))
   }
 }

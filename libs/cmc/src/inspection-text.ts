@@ -3,6 +3,7 @@ import { DerReader, TAG } from '@app/der'
 import { OID } from '@app/oid'
 import {
   decodeBasicConstraints,
+  decodeCertificate,
   decodeCertificatePolicies,
   decodeCertificateTemplateId,
   decodeCertificateTemplateName,
@@ -17,6 +18,7 @@ import {
   type Extension,
   type GeneralName
 } from '@app/x509'
+import { describeCertificate } from './inspection-certificate.js'
 import type { InspectedObject } from './inspection.js'
 import { decodeRequestClientInfo, findNameValuePairs } from './microsoft-attribute.js'
 
@@ -78,6 +80,11 @@ function describeValues(attribute: Attribute): JsonValue {
       return describeEach(values, describeProvider)
     case OID.szOID_OS_VERSION:
       return describeEach(values, value => DerReader.over(value).string('OS version'))
+    case OID.szOID_RENEWAL_CERTIFICATE:
+      return describeEach(values, value => ({ ...describeCertificate(decodeCertificate(value)) }))
+    case OID.challengePassword:
+      // A password is nobody's to print.
+      return 'present'
     case OID.szOID_ENCRYPTED_KEY_HASH:
       return describeEach(values, value => toHex(DerReader.over(value).octetString('key hash')))
     default:

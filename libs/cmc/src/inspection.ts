@@ -88,7 +88,6 @@ export interface InspectedRequest {
   readonly registrationInfo?: readonly { readonly name: string; readonly value: string }[]
   readonly transactionId?: string
   readonly senderNonce?: string
-  readonly challenge?: string
   readonly archivedKey?: InspectedArchivedKey | InspectedArchivedKeyProblem
 }
 
