@@ -1,6 +1,4 @@
 import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { isAppError, type ErrorCode } from '@app/core'
 import { OID } from '@app/oid'
@@ -19,16 +17,11 @@ import {
   type SignatureScheme,
   type TbsCertificateParts
 } from '@app/x509'
+import { readVector } from '../interop/vectors.js'
 
-const directory = process.env['CERTKEEP_VECTORS'] ?? join(import.meta.dirname, '../../../shared/vectors')
-
-/** The bytes of a real Microsoft message. Throws with what to set when the vectors are not there. */
+/** The bytes of a real Microsoft message. */
 export function readAdcsVector(name: string): Uint8Array {
-  try {
-    return readFileSync(join(directory, 'adcs', name))
-  } catch (cause) {
-    throw new Error(`The vector ${name} cannot be read; set CERTKEEP_VECTORS to the vectors' directory.`, { cause })
-  }
+  return readVector(`adcs/${name}`)
 }
 
 /** A private key and what is needed to sign with it. */
