@@ -1,4 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { readEnrollmentRequest } from '@app/cmc'
+import { DerReader } from '@app/der'
+import { signerOf } from '@app/keys'
 import { OID } from '@app/oid'
 import {
   builtInTemplates,
@@ -8,8 +11,12 @@ import {
   type CertificateTemplate
 } from '@app/templates'
 import {
+  buildCertificationRequest,
   decodeName,
   decodePublicKey,
+  encodeAttribute,
+  encodeCertificateTemplateName,
+  encodeExtensions,
   encodeName,
   encodeSubjectAltName,
   parseDistinguishedName,
@@ -17,7 +24,6 @@ import {
   type GeneralName,
   type Name
 } from '@app/x509'
-import { DerReader } from '@app/der'
 import { describe, expect, it } from 'vitest'
 import { decide, type DecisionInput, type RequestToJudge, type Requester } from './index.js'
 
@@ -299,6 +305,23 @@ describe('what is denied', () => {
 })
 
 describe('a decision', () => {
+  it('can be had on a request as it was read from the wire', async () => {
+    const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const signer = signerOf(keys.privateKey)
+    const named = { oid: OID.szOID_ENROLL_CERTTYPE_EXTENSION, critical: false }
+    const extensions = encodeExtensions([{ ...named, value: encodeCertificateTemplateName('UserSignature') }])
+    const bytes = await buildCertificationRequest(
+      {
+        subject: encodeName([]),
+        publicKey: signer.publicKey.raw,
+        attributes: [encodeAttribute(OID.extensionRequest, [extensions])]
+      },
+      signer.scheme,
+      info => signer.sign(info)
+    )
+    expect(decide({ ...base, request: readEnrollmentRequest(bytes) })).toMatchObject({ verdict: 'approve' })
+  })
+
   it('lets a defect through instead of calling it a denial', () => {
     const broken = { ...request, publicKey: undefined as unknown as RequestToJudge['publicKey'] }
     expect(() => decide({ ...base, request: broken })).toThrow(TypeError)

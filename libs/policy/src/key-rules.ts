@@ -1,5 +1,5 @@
 import { AppError } from '@app/core'
-import { keyAlgorithmName, keyUsageFor, type CertificateTemplate } from '@app/templates'
+import { keyAlgorithmName, type CertificateTemplate } from '@app/templates'
 import type { PublicKeyInfo } from '@app/x509'
 import type { RequestToJudge } from './request-to-judge.js'
 
@@ -23,8 +23,7 @@ export function requireAllowedKey(template: CertificateTemplate, request: Reques
 
 function requireAlgorithm(template: CertificateTemplate, key: PublicKeyInfo): void {
   const algorithm = keyAlgorithmName(key)
-  const isAllowed = algorithm !== undefined && template.keyAlgorithms.includes(algorithm)
-  if (isAllowed && keyUsageFor(template, key.algorithm).length > 0) return
+  if (algorithm !== undefined && template.keyAlgorithms.includes(algorithm)) return
   throw new AppError(
     'key_algorithm_denied',
     `The template ${template.name} allows keys of ${template.keyAlgorithms.join(', ')}, not of ${algorithm}.`,
