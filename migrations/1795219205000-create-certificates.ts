@@ -51,6 +51,8 @@ export class CreateCertificates1795219205000 implements MigrationInterface {
       CREATE UNIQUE INDEX certificate_issued_for_request ON certkeep.certificate (request_id) WHERE state = 'issued';
       CREATE UNIQUE INDEX certificate_reserved_for_request ON certkeep.certificate (request_id) WHERE state = 'reserved';
       CREATE UNIQUE INDEX certificate_sha256 ON certkeep.certificate (sha256) WHERE sha256 IS NOT NULL;
+      CREATE INDEX certificate_of_sealed_key ON certkeep.certificate (sealed_key_request_id)
+        WHERE sealed_key_request_id IS NOT NULL;
       CREATE INDEX certificate_sha1 ON certkeep.certificate (sha1) WHERE sha1 IS NOT NULL;
       CREATE INDEX certificate_of_key ON certkeep.certificate (key_id);
       CREATE INDEX certificate_of_principal ON certkeep.certificate (principal_id) WHERE principal_id IS NOT NULL;

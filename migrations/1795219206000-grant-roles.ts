@@ -76,7 +76,7 @@ const AUTHORITY = `
   GRANT UPDATE (${MOVED}, template_id, template_name, archival, subject, row_flags, out_of_band) ON certkeep.request
     TO certkeep_authority;
   GRANT SELECT (request_id) ON certkeep.sealed_key TO certkeep_authority;
-  GRANT INSERT, UPDATE (state, certificate, sha1, sha256, issued_at, revoked_at, revocation_reason)
+  GRANT INSERT, UPDATE (state, sealed_key_request_id, certificate, sha1, sha256, issued_at, revoked_at, revocation_reason)
     ON certkeep.certificate TO certkeep_authority;
   GRANT INSERT, UPDATE ON certkeep.response TO certkeep_authority;
   GRANT INSERT ON certkeep.crl TO certkeep_authority;
@@ -86,10 +86,11 @@ const AUTHORITY = `
 
 const ARCHIVE = `
   GRANT SELECT (id, ca_id, state, requester_id, requester_name, public_key, key_id, template_id, template_name, archival,
-    carries_key, submitted_at, resolved_at, lease_until, attempts) ON certkeep.request TO certkeep_archive;
+    carries_key, submitted_at, resolved_at, disposition_message, lease_until, attempts) ON certkeep.request TO certkeep_archive;
   GRANT UPDATE (${MOVED}) ON certkeep.request TO certkeep_archive;
   GRANT SELECT, DELETE ON certkeep.archived_key_envelope TO certkeep_archive;
   GRANT SELECT, INSERT, DELETE ON certkeep.sealed_key TO certkeep_archive;
   GRANT SELECT, INSERT ON certkeep.sealed_key_agent TO certkeep_archive;
   GRANT INSERT, UPDATE (state, destroyed_at) ON certkeep.exchange_key TO certkeep_archive;
+  GRANT SELECT (sealed_key_request_id) ON certkeep.certificate TO certkeep_archive;
 `

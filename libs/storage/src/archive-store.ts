@@ -69,17 +69,21 @@ const PURGE_ENVELOPES: Statement = {
     RETURNING request_id`
 }
 
+/** A reservation that a crash left behind keeps its key until it is abandoned. */
 const PURGE_SEALED: Statement = {
   text: `
     WITH purged AS (
       DELETE FROM certkeep.sealed_key WHERE request_id IN (
         SELECT s.request_id FROM certkeep.sealed_key AS s JOIN certkeep.request AS r ON r.id = s.request_id
-        WHERE r.state = 'failed' AND r.resolved_at < $1 LIMIT $2)
+        WHERE r.state = 'failed' AND r.resolved_at < $1
+          AND NOT EXISTS (SELECT FROM certkeep.certificate AS c WHERE c.sealed_key_request_id = s.request_id)
+        LIMIT $2)
       RETURNING request_id
+    ), event AS (
+      INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
+      SELECT $3, 'role:archive', 'sealed_key.purged', 'sealed_key', request_id::text, 'success', '{}' FROM purged
     )
-    INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
-    SELECT $3, 'role:archive', 'sealed_key.purged', 'sealed_key', request_id::text, 'success', '{}' FROM purged
-    RETURNING object_id`
+    SELECT request_id FROM purged`
 }
 
 /** Archived keys: as they came, and sealed. For the archive, save where it says otherwise. */

@@ -13,7 +13,7 @@ export interface CertificateRow {
   readonly requestId: RequestId
   readonly state: 'reserved' | 'issued' | 'abandoned'
   readonly archival: boolean
-  /** Its sealed key: present exactly for archival certificates, and then of the same request. */
+  /** Its sealed key, which is that of the same request: there for archival certificates, until abandoned. */
   readonly sealedKeyRequestId: RequestId | null
   readonly tbs: Buffer
   readonly certificate: Buffer | null

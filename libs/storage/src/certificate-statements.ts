@@ -32,7 +32,7 @@ export const FINISH: Statement = {
 export const ABANDON: Statement = {
   text: `
     WITH abandoned AS (
-      UPDATE certkeep.certificate AS c SET state = 'abandoned'
+      UPDATE certkeep.certificate AS c SET state = 'abandoned', sealed_key_request_id = NULL
       FROM unnest($1::integer[], $2::bytea[]) AS a (ca_id, serial_number)
       WHERE c.ca_id = a.ca_id AND c.serial_number = a.serial_number AND c.state = 'reserved'
       RETURNING c.request_id, c.serial_number

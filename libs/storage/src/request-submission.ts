@@ -64,35 +64,44 @@ export interface Submitted {
 }
 
 const FIRST_EXTRA = COLUMNS.length + 1
-const [ENVELOPE, PLACEMENT, ACTOR, DETAIL] = [0, 1, 2, 3].map(offset => `$${FIRST_EXTRA + offset}`)
+const [ACTOR, DETAIL, ENVELOPE, PLACEMENT] = [0, 1, 2, 3].map(offset => `$${FIRST_EXTRA + offset}`)
 const parameterOf = (column: (typeof COLUMNS)[number]): string => `$${COLUMNS.indexOf(column) + 1}`
 
 /**
- * Row, envelope and audit event in one statement, which is a transaction of its own: one round trip and one commit.
+ * Row, audit event and envelope in one statement, which is a transaction of its own: one round trip and one commit.
  * A row that any unique index excludes is not inserted, and neither is the rest; nothing comes back then.
  */
-const INSERT: Statement = {
-  name: 'request_submit',
-  text: `
-    WITH submitted AS (
-      INSERT INTO certkeep.request (${COLUMNS.map(snakeCase).join(', ')}, resolved_at)
-      VALUES (${COLUMNS.map(parameterOf).join(', ')},
-              CASE WHEN ${parameterOf('state')}::text = 'received' THEN NULL
-                   ELSE ${parameterOf('submittedAt')}::timestamptz END)
-      ON CONFLICT DO NOTHING
-      RETURNING id, state, submitted_at, failure_code
-    ), enveloped AS (
-      INSERT INTO certkeep.archived_key_envelope (request_id, envelope, placement)
-      SELECT id, ${ENVELOPE}::bytea, ${PLACEMENT}::text FROM submitted WHERE ${ENVELOPE}::bytea IS NOT NULL
-    ), event AS (
-      INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
-      SELECT submitted_at, ${ACTOR}::text, 'request.submitted', 'request', id::text,
-             CASE state WHEN 'received' THEN 'success' ELSE state END,
-             jsonb_strip_nulls(jsonb_build_object('to', state, 'failure', failure_code)) || ${DETAIL}::jsonb
-      FROM submitted
-    )
-    SELECT id FROM submitted`
+function insertStatement(name: string, more: string): Statement {
+  return {
+    name,
+    text: `
+      WITH submitted AS (
+        INSERT INTO certkeep.request (${COLUMNS.map(snakeCase).join(', ')}, resolved_at)
+        VALUES (${COLUMNS.map(parameterOf).join(', ')},
+                CASE WHEN ${parameterOf('state')}::text = 'received' THEN NULL
+                     ELSE ${parameterOf('submittedAt')}::timestamptz END)
+        ON CONFLICT DO NOTHING
+        RETURNING id, state, submitted_at, failure_code
+      ), event AS (
+        INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
+        SELECT submitted_at, ${ACTOR}::text, 'request.submitted', 'request', id::text,
+               CASE state WHEN 'received' THEN 'success' ELSE state END,
+               jsonb_strip_nulls(jsonb_build_object('to', state, 'failure', failure_code)) || ${DETAIL}::jsonb
+        FROM submitted
+      )${more}
+      SELECT id FROM submitted`
+  }
 }
+
+/** Two statements, since the authority, which submits too, may not name the table of the envelopes at all. */
+const INSERT = insertStatement('request_submit', '')
+const INSERT_ENVELOPED = insertStatement(
+  'request_submit_enveloped',
+  `, enveloped AS (
+        INSERT INTO certkeep.archived_key_envelope (request_id, envelope, placement)
+        SELECT id, ${ENVELOPE}::bytea, ${PLACEMENT}::text FROM submitted
+      )`
+)
 
 /** An earlier request that excludes a new one, the strongest reason first. */
 const FIND_EARLIER: Statement = {
@@ -126,13 +135,13 @@ export async function submitRequest(
   }
   const values = [
     ...COLUMNS.map(column => storable(request[column])),
-    envelope?.envelope ?? null,
-    envelope?.placement ?? null,
-    because.actor,
-    storableJson(because.detail ?? {})
+    storableText(because.actor),
+    storableJson(because.detail ?? {}),
+    ...(envelope === undefined ? [] : [envelope.envelope, envelope.placement])
   ]
+  const statement = envelope === undefined ? INSERT : INSERT_ENVELOPED
   for (let round = 0; round < ROUNDS; round++) {
-    const inserted = await queryOne<{ readonly id: RequestId }>(dataSource, undefined, INSERT, values)
+    const inserted = await queryOne<{ readonly id: RequestId }>(dataSource, undefined, statement, values)
     if (inserted !== undefined) return { id: inserted.id, state: request.state, fresh: true }
     const earlier = await findEarlier(dataSource, request)
     if (earlier !== undefined) return earlier

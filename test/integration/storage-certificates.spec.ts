@@ -1,0 +1,338 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { isAppError, type ErrorCode, type RequestId } from '@app/core'
+import {
+  ArchiveStore,
+  AuditLog,
+  CaStore,
+  CertificateStore,
+  type Database,
+  type IssuedCertificate,
+  RequestStore,
+  type Reservation
+} from '@app/storage'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
+import {
+  BECAUSE,
+  caCertificateSample,
+  minutes,
+  NOW,
+  prepareSetting,
+  requestsIn,
+  reservationSample,
+  sealedKeySample,
+  type Setting
+} from '../helpers/storage-samples.js'
+
+let database: TestDatabase
+let setting: Setting
+let authority: Database
+let certificates: CertificateStore
+let requests: RequestStore
+beforeAll(async () => {
+  database = await createTestDatabase()
+  setting = await prepareSetting(database)
+  authority = await database.open('authority')
+  certificates = new CertificateStore(authority.dataSource)
+  requests = new RequestStore(authority.dataSource)
+})
+afterAll(() => database.drop())
+
+const code = (expected: ErrorCode) => expect.toSatisfy(error => isAppError(error, expected))
+const constraint = (name: string) => ({ evidence: { constraint: name } })
+
+async function only(state: Parameters<typeof requestsIn>[2], archival = true): Promise<RequestId> {
+  const [id] = await requestsIn(database, setting, state, { archival })
+  return id as RequestId
+}
+
+const reserve = (...reservations: Reservation[]) =>
+  authority.transaction(unit => certificates.reserve(unit, reservations))
+
+function issued(reservation: Reservation): IssuedCertificate {
+  const certificate = randomBytes(80)
+  return {
+    caId: reservation.caId,
+    serialNumber: reservation.serialNumber,
+    certificate,
+    sha1: createHash('sha1').update(certificate).digest(),
+    sha256: createHash('sha256').update(certificate).digest(),
+    issuedAt: minutes(1)
+  }
+}
+
+/** Reserves, finishes and moves, as issuing does. */
+async function issue(id: RequestId, changes: Partial<Reservation> = {}): Promise<IssuedCertificate> {
+  const reservation = reservationSample(setting, id, changes)
+  await reserve(reservation)
+  const certificate = issued(reservation)
+  const from = reservation.archival ? ('sealed' as const) : ('approved' as const)
+  await authority.transaction(async unit => {
+    await certificates.finish(unit, [certificate])
+    await requests.moveAll(unit, [{ id, from, to: 'issued', because: BECAUSE }], minutes(1))
+  })
+  return certificate
+}
+
+describe('a certificate', () => {
+  it('is reserved with its TBS, then issued, and found by everything that names it', async () => {
+    const id = await only('sealed')
+    const reservation = reservationSample(setting, id)
+    await reserve(reservation)
+    const [reserved] = await certificates.findReserved([id])
+    const open = {
+      certificate: null,
+      sha1: null,
+      sha256: null,
+      issuedAt: null,
+      revokedAt: null,
+      revocationReason: null
+    }
+    expect(reserved).toEqual({ ...reservation, ...open, state: 'reserved' })
+
+    const certificate = issued(reservation)
+    await authority.transaction(unit => certificates.finish(unit, [certificate]))
+    const expected = { ...reservation, ...certificate, state: 'issued', revokedAt: null, revocationReason: null }
+    expect(await certificates.findBySerial(setting.caId, reservation.serialNumber)).toEqual(expected)
+    expect(await certificates.findByFingerprint(certificate.sha1)).toEqual(expected)
+    expect(await certificates.findByFingerprint(certificate.sha256)).toEqual(expected)
+    expect(await certificates.findByRequest(id)).toEqual(expected)
+    expect(await certificates.listByKey(reservation.keyId)).toMatchObject([{ requestId: id }])
+    expect(await certificates.findReserved([id])).toEqual([])
+  })
+
+  it('comes in batches', async () => {
+    const ids = await requestsIn(database, setting, 'sealed', { count: 32 })
+    const reservations = ids.map(id => reservationSample(setting, id))
+    await reserve(...reservations)
+    await authority.transaction(unit => certificates.finish(unit, reservations.map(issued)))
+    for (const id of ids) expect(await certificates.findByRequest(id)).toMatchObject({ requestId: id })
+  })
+
+  it('has a serial number that no other certificate of the CA has or had', async () => {
+    const [first, second, third] = await requestsIn(database, setting, 'sealed', { count: 3 })
+    const { serialNumber } = reservationSample(setting, first as RequestId)
+    await reserve(reservationSample(setting, first as RequestId, { serialNumber }))
+    const again = reservationSample(setting, second as RequestId, { serialNumber })
+    await expect(reserve(again)).rejects.toThrow(code('conflict'))
+    await authority.transaction(unit =>
+      certificates.abandon(unit, [{ caId: setting.caId, serialNumber }], BECAUSE, NOW)
+    )
+    await expect(reserve(reservationSample(setting, third as RequestId, { serialNumber }))).rejects.toThrow(
+      code('conflict')
+    )
+  })
+
+  it('is one for each request, and one reservation at a time', async () => {
+    const id = await only('sealed')
+    await reserve(reservationSample(setting, id))
+    await expect(reserve(reservationSample(setting, id))).rejects.toThrow(code('conflict'))
+    const [reserved] = await certificates.findReserved([id])
+    await authority.transaction(unit => certificates.finish(unit, [issued(reserved as Reservation)]))
+
+    const second = reservationSample(setting, id)
+    await reserve(second)
+    const finished = authority.transaction(unit => certificates.finish(unit, [issued(second)]))
+    await expect(finished).rejects.toThrow(code('conflict'))
+  })
+
+  it('is issued under a reserved serial number only, or the whole batch is not', async () => {
+    const [first, second] = await requestsIn(database, setting, 'sealed', { count: 2 })
+    const reservation = reservationSample(setting, first as RequestId)
+    await reserve(reservation)
+    const unknown = issued(reservationSample(setting, second as RequestId))
+    const finished = authority.transaction(unit => certificates.finish(unit, [issued(reservation), unknown]))
+    await expect(finished).rejects.toThrow(code('conflict'))
+    expect(await certificates.findByRequest(first as RequestId)).toBeUndefined()
+  })
+})
+
+describe('a certificate of an archival template', () => {
+  it('is not issued before the key is sealed, whatever the program believes', async () => {
+    const id = await only('approved')
+    await expect(reserve(reservationSample(setting, id))).rejects.toThrow(/foreign key/)
+    await expect(issue(id, { sealedKeyRequestId: null })).rejects.toMatchObject(
+      constraint('certificate_archival_has_sealed_key')
+    )
+  })
+
+  it('does not pass as one that is not archival', async () => {
+    const id = await only('approved')
+    await expect(reserve(reservationSample(setting, id, { archival: false }))).rejects.toThrow(/foreign key/)
+  })
+
+  it('does not borrow the sealed key of another request', async () => {
+    const id = await only('approved')
+    const sealed = await only('sealed')
+    await expect(reserve(reservationSample(setting, id, { sealedKeyRequestId: sealed }))).rejects.toMatchObject(
+      constraint('certificate_sealed_key_is_its_own')
+    )
+  })
+
+  it('is not issued without its sealed key by raw SQL of the owner either', async () => {
+    const owner = (await database.open('owner')).dataSource
+    const id = await only('approved')
+    const insert = (archival: boolean, sealedKey: number | null) =>
+      owner.query(
+        `INSERT INTO certkeep.certificate (ca_id, serial_number, cert_index, request_id, state, archival,
+           sealed_key_request_id, tbs, certificate, subject, not_before, not_after, sha1, sha256, key_id, reserved_at,
+           issued_at)
+         VALUES ($1, $2, 0, $3, 'issued', $4, $5, '\\x30', '\\x30', 'CN=x', $6, $7, $8, $9, $8, $6, $6)`,
+        [setting.caId, randomBytes(16), id, archival, sealedKey, NOW, minutes(9), randomBytes(20), randomBytes(32)]
+      )
+    await expect(insert(true, null)).rejects.toThrow(/certificate_archival_has_sealed_key/)
+    await expect(insert(false, null)).rejects.toThrow(/foreign key/)
+    await expect(insert(true, id)).rejects.toThrow(/foreign key/)
+    // Nor can the request or its template be made to look as if no key were needed.
+    const plainly = `UPDATE certkeep.request SET archival = false WHERE id = $1`
+    await expect(owner.query(plainly, [id])).rejects.toThrow(/foreign key/)
+    const other = `UPDATE certkeep.request SET archival = false, template_id = $2 WHERE id = $1`
+    await expect(owner.query(other, [id, setting.plain.id])).rejects.toThrow(/does not change/)
+    const none = `UPDATE certkeep.request SET archival = NULL WHERE id = $1`
+    await expect(owner.query(none, [id])).rejects.toThrow(/request_archival_is_templates/)
+    const template = `UPDATE certkeep.template SET archival = false WHERE id = $1`
+    await expect(owner.query(template, [setting.archival.id])).rejects.toThrow(/can only be updated to DEFAULT/)
+    const definition = `UPDATE certkeep.template SET definition = definition || '{"privateKeyFlags": 0}' WHERE id = $1`
+    await expect(owner.query(definition, [setting.archival.id])).rejects.toThrow(/foreign key/)
+  })
+
+  it('keeps its sealed key: it cannot be deleted', async () => {
+    const id = await only('sealed')
+    await issue(id)
+    const owner = (await database.open('owner')).dataSource
+    await expect(owner.query('DELETE FROM certkeep.sealed_key WHERE request_id = $1', [id])).rejects.toThrow(
+      /foreign key/
+    )
+  })
+})
+
+describe('an archived key', () => {
+  it('goes from its envelope to the agents in one step', async () => {
+    const archive = await database.open('archive')
+    const store = new ArchiveStore(archive.dataSource)
+    const id = await only('approved')
+    const key = sealedKeySample(id, setting)
+    await archive.transaction(async unit => {
+      const envelopes = await store.readEnvelopes(unit, [id])
+      expect(envelopes.get(id)).toMatchObject({ envelope: Buffer.from('enveloped key') })
+      await store.seal(unit, [key])
+      expect(await store.readEnvelopes(unit, [id])).toEqual(new Map())
+    })
+    expect(await store.findSealed(id)).toEqual(key)
+    expect(await new ArchiveStore(authority.dataSource).listSealed([id, await only('approved')])).toEqual(new Set([id]))
+    await expect(archive.transaction(unit => store.seal(unit, [key]))).rejects.toThrow(code('conflict'))
+  })
+
+  it('is purged when its request failed or was denied long enough ago', async () => {
+    const archive = await database.open('archive')
+    const store = new ArchiveStore(archive.dataSource)
+    const [denied] = await requestsIn(database, setting, 'denied')
+    const waiting = await only('pending')
+    const [failing, held] = (await requestsIn(database, setting, 'sealed', { count: 2 })) as [RequestId, RequestId]
+    const reservation = reservationSample(setting, held)
+    await reserve(reservation)
+    const failure = { code: 'lint_failed', message: 'x' } as const
+    await requests.move({ id: failing, from: 'sealed', to: 'failed', because: BECAUSE, failure }, NOW)
+    await requests.move({ id: held, from: 'sealed', to: 'failed', because: BECAUSE, failure }, NOW)
+    expect(await store.purgeEnvelopes(NOW, 100)).toBe(0)
+    expect(await store.purgeEnvelopes(minutes(1), 100)).toBeGreaterThan(0)
+    expect(await store.purgeSealed(minutes(1), 100, minutes(2))).toBe(1)
+    const left = await archive.transaction(unit => store.readEnvelopes(unit, [denied as RequestId, waiting]))
+    expect([...left.keys()]).toEqual([waiting])
+    expect(await store.findSealed(failing)).toBeUndefined()
+    await authority.transaction(unit => certificates.abandon(unit, [reservation], BECAUSE, NOW))
+    expect(await store.purgeSealed(minutes(1), 100, minutes(2))).toBe(1)
+    expect(await store.hasEnvelopesFrom(NOW)).toBe(true)
+    expect(await store.hasEnvelopesFrom(minutes(-1))).toBe(false)
+  })
+})
+
+describe('a revocation', () => {
+  it('moves certificate and request with one event, and puts the serial number on the CRL', async () => {
+    const id = await only('sealed')
+    const { serialNumber } = await issue(id)
+    const serial = { caId: setting.caId, serialNumber }
+    expect(await certificates.revoke(serial, 1, { actor: 'officer' }, minutes(5))).toBe(true)
+    expect(await certificates.revoke(serial, 4, { actor: 'officer' }, minutes(6))).toBe(false)
+    expect(await certificates.findByRequest(id)).toMatchObject({ revokedAt: minutes(5), revocationReason: 1 })
+    expect((await requests.get(id)).state).toBe('revoked')
+    const log = new AuditLog((await database.open('console')).dataSource)
+    const objectId = Buffer.from(serialNumber).toString('hex')
+    const events = await log.list({ objectType: 'certificate', objectId }, 10)
+    expect(events.rows).toMatchObject([
+      { action: 'certificate.revoked', actor: 'officer', detail: { requestId: id, reason: 1 } }
+    ])
+    const entries = await certificates.listForCrl(setting.caId, 0, NOW)
+    expect(entries).toContainEqual({ serialNumber, revokedAt: minutes(5), reason: 1 })
+    expect(await certificates.unrevoke(serial, BECAUSE, NOW)).toBe(false)
+  })
+
+  it('of a certificate on hold is taken back or made final, since the time of the hold', async () => {
+    const [first, second] = await requestsIn(database, setting, 'sealed', { count: 2 })
+    const held = await issue(first as RequestId)
+    const lost = await issue(second as RequestId)
+    await certificates.revoke(held, 6, BECAUSE, minutes(5))
+    await certificates.revoke(lost, 6, BECAUSE, minutes(5))
+    expect(await certificates.unrevoke(held, BECAUSE, minutes(6))).toBe(true)
+    expect(await certificates.findByRequest(first as RequestId)).toMatchObject({ revokedAt: null })
+    expect((await requests.get(first as RequestId)).state).toBe('issued')
+    expect(await certificates.revoke(lost, 1, BECAUSE, minutes(7))).toBe(true)
+    const row = await certificates.findByRequest(second as RequestId)
+    expect(row).toMatchObject({ revokedAt: minutes(5), revocationReason: 1 })
+  })
+
+  it('is on the CRL of the key that signed the certificate, until its end', async () => {
+    const cas = new CaStore(authority.dataSource)
+    await cas.addCertificate(caCertificateSample(setting.caId, { certIndex: 1, keyIndex: 1 }), BECAUSE, NOW)
+    const id = await only('sealed')
+    const certificate = await issue(id, { certIndex: 1, notAfter: minutes(60) })
+    const { serialNumber } = certificate
+    await certificates.revoke(certificate, 0, BECAUSE, minutes(5))
+    const entry = { serialNumber, revokedAt: minutes(5), reason: 0 }
+    expect(await certificates.listForCrl(setting.caId, 1, minutes(60))).toEqual([entry])
+    expect(await certificates.listForCrl(setting.caId, 1, minutes(61))).toEqual([])
+    expect(await certificates.listForCrl(setting.caId, 0, NOW)).not.toContainEqual(entry)
+  })
+})
+
+describe('an abandoned serial number', () => {
+  it('is never issued, goes on the CRL and makes room for another reservation', async () => {
+    const id = await only('sealed')
+    const reservation = reservationSample(setting, id)
+    await reserve(reservation)
+    await authority.transaction(unit => certificates.abandon(unit, [reservation], BECAUSE, minutes(1)))
+    const finished = authority.transaction(unit => certificates.finish(unit, [issued(reservation)]))
+    await expect(finished).rejects.toThrow(code('conflict'))
+    const entries = await certificates.listForCrl(setting.caId, 0, NOW)
+    const { serialNumber } = reservation
+    expect(entries).toContainEqual({ serialNumber, revokedAt: NOW, reason: null })
+    await expect(issue(id)).resolves.toBeDefined()
+  })
+})
+
+describe('a list of certificates', () => {
+  it('is read in pages, newest first, narrowed by every filter', async () => {
+    const keyId = randomBytes(20)
+    const ids = await requestsIn(database, setting, 'approved', { count: 4, archival: false })
+    for (const [index, id] of ids.entries()) {
+      const changes = { archival: false, keyId, principalId: setting.bob, notAfter: minutes(1000 + index) }
+      await issue(id, changes)
+    }
+    const filter = {
+      caId: setting.caId,
+      principalId: setting.bob,
+      keyId,
+      revoked: false,
+      notAfterFrom: minutes(1001),
+      notAfterUntil: minutes(1004)
+    } as const
+    const first = await certificates.list(filter, 2)
+    expect(first.rows.map(({ requestId }) => requestId)).toEqual([ids[3], ids[2]])
+    const second = await certificates.list(filter, 2, first.next)
+    expect(second.rows.map(({ requestId }) => requestId)).toEqual([ids[1]])
+    expect(second.next).toBeUndefined()
+    expect(first.rows[0]).not.toHaveProperty('tbs')
+    expect((await certificates.list({ ...filter, revoked: true }, 2)).rows).toEqual([])
+    await expect(certificates.list(filter, 2, 'x')).rejects.toThrow(code('invalid_argument'))
+  })
+})
