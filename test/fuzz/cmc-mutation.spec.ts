@@ -91,6 +91,7 @@ describe('damaged messages', () => {
   it.each(messages.map((message, index) => [index, message] as const))(
     'made from message %i are refused with an AppError or read',
     async (_index, message) => {
+      expect.hasAssertions()
       await fc.assert(
         fc.asyncProperty(mutationsOf(message), async bytes => {
           await attempt(() => useRequest(bytes))

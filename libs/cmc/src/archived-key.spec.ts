@@ -30,6 +30,10 @@ const envelope = sampleEnvelope()
 const another = sampleEnvelope()
 const key = sampleKey('P-256')
 
+function hashOf(bytes: Uint8Array): Uint8Array {
+  return keyHashControl(digestOf('sha256', bytes))
+}
+
 describe('an archived key beside a request', () => {
   it.each(SAMPLE_KEY_KINDS)('is found with its recipient and hash in a request for a %s key', async kind => {
     const built = await buildSampleCmc({ archivedKeyEnvelope: envelope }, sampleKey(kind))
@@ -72,7 +76,6 @@ describe('an archived key beside a request', () => {
     expect(readEnrollmentRequest(await forgeArchival({}, modern)).archivedKey).toBeDefined()
   })
 
-  const hashOf = (bytes: Uint8Array): Uint8Array => keyHashControl(digestOf('sha256', bytes))
   const inPkcs10 = async (): Promise<CmcForgery> => ({
     controls: [hashOf(envelope)],
     requestSequence: encodePkcs10RequestSequence(

@@ -16,7 +16,14 @@ import { describe, expect, it } from 'vitest'
 import { sampleEnvelope } from '../../../test/helpers/cmc-messages.js'
 import { codeOf, nameOf, sampleKey, SAMPLE_KEY_KINDS, signSample } from '../../../test/helpers/x509-samples.js'
 import { decodeArchiveOptions, encodeArchiveOptions, eraseArchiveOptions } from './crmf-archive.js'
-import { decodeCertReqMsg, encodeCertRequest, encodeSignatureProof, verifyCrmfProof, type CertReqMsg } from './crmf.js'
+import {
+  decodeCertReqMsg,
+  encodeCertRequest,
+  encodeSignatureProof,
+  verifyCrmfProof,
+  type CertReqMsg,
+  type CrmfControl
+} from './crmf.js'
 
 const key = sampleKey('P-256')
 const subject = nameOf('CN=Sample')
@@ -124,9 +131,12 @@ describe('a CRMF proof of possession', () => {
   })
 })
 
+function control(value: Uint8Array): CrmfControl {
+  return { type: OID.id_regCtrl_pkiArchiveOptions, value }
+}
+
 describe('an archive control', () => {
   const envelope = sampleEnvelope()
-  const control = (value: Uint8Array) => ({ type: OID.id_regCtrl_pkiArchiveOptions, value })
 
   it('gives back the envelope it was made from, byte for byte', () => {
     expect(Buffer.from(decodeArchiveOptions(encodeArchiveOptions(envelope)))).toEqual(Buffer.from(envelope))

@@ -19,7 +19,7 @@ import {
   type GeneralName
 } from '@app/x509'
 import { describeCertificate } from './inspection-certificate.js'
-import type { InspectedObject } from './inspection.js'
+import type { InspectedObject, JsonValue } from './inspection.js'
 import { decodeRequestClientInfo, findNameValuePairs } from './microsoft-attribute.js'
 
 /** Anything JSON can hold. */

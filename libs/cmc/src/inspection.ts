@@ -1,4 +1,6 @@
-import type { JsonValue } from './inspection-text.js'
+/** Anything JSON can hold. */
+export type JsonValue =
+  string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue | undefined }
 
 /** Whether a check passed, and if not, by which code and why. */
 export interface InspectedCheck {

@@ -103,6 +103,11 @@ describe('PKIData', () => {
   })
 })
 
+function decodeOnly(type: string, value: Uint8Array): ReturnType<typeof decodeControls>[number] | undefined {
+  const bytes = pkiData({ controls: encodeSequence(encodeTaggedAttribute(2, type, value)) })
+  return decodeControls(decodePkiData(bytes).controls)[0]
+}
+
 describe('a control', () => {
   const statusWithTail = encodeSequence(
     encodeInteger(0),
@@ -110,11 +115,6 @@ describe('a control', () => {
     encodeInteger(2),
     encodeNull()
   )
-
-  function decodeOnly(type: string, value: Uint8Array): ReturnType<typeof decodeControls>[number] | undefined {
-    const bytes = pkiData({ controls: encodeSequence(encodeTaggedAttribute(2, type, value)) })
-    return decodeControls(decodePkiData(bytes).controls)[0]
-  }
 
   it('that is not known is never passed over', () => {
     for (const type of ['1.2.3', OID.id_cmc_encryptedPOP, OID.id_cmc_batchRequests, OID.id_cmc_controlProcessed]) {
