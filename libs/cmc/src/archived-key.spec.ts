@@ -34,6 +34,11 @@ function hashOf(bytes: Uint8Array): Uint8Array {
   return keyHashControl(digestOf('sha256', bytes))
 }
 
+async function inPkcs10(): Promise<CmcForgery> {
+  const request = await sampleCertificationRequest(key, [archivedKeyAttribute(envelope)])
+  return { controls: [hashOf(envelope)], requestSequence: encodePkcs10RequestSequence(1, request) }
+}
+
 describe('an archived key beside a request', () => {
   it.each(SAMPLE_KEY_KINDS)('is found with its recipient and hash in a request for a %s key', async kind => {
     const built = await buildSampleCmc({ archivedKeyEnvelope: envelope }, sampleKey(kind))
@@ -76,13 +81,6 @@ describe('an archived key beside a request', () => {
     expect(readEnrollmentRequest(await forgeArchival({}, modern)).archivedKey).toBeDefined()
   })
 
-  const inPkcs10 = async (): Promise<CmcForgery> => ({
-    controls: [hashOf(envelope)],
-    requestSequence: encodePkcs10RequestSequence(
-      1,
-      await sampleCertificationRequest(key, [archivedKeyAttribute(envelope)])
-    )
-  })
   const refused: readonly (readonly [what: string, forge: () => CmcForgery | Promise<CmcForgery>, code: ErrorCode])[] =
     [
       ['in the PKCS#10', inPkcs10, 'archived_key_misplaced'],

@@ -22,10 +22,6 @@ import { describeCertificate } from './inspection-certificate.js'
 import type { InspectedObject, JsonValue } from './inspection.js'
 import { decodeRequestClientInfo, findNameValuePairs } from './microsoft-attribute.js'
 
-/** Anything JSON can hold. */
-export type JsonValue =
-  string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue | undefined }
-
 const NAMES: ReadonlyMap<string, string> = new Map(Object.entries(OID).map(([name, oid]) => [oid, name]))
 
 /** The ASN.1 name of an object identifier with the identifier itself; only that when it is not known. */
