@@ -152,13 +152,16 @@ export class Enrollment {
    * Writes the key (mode 0600), the certificate and its chain (0644) as PEM, into a directory or under the paths given.
    * Throws `file_exists` and writes nothing when one of them exists, `conflict` before a response was accepted.
    */
-  installAsPem(target: string | PemPaths, options: { readonly passphrase?: string } = {}): Promise<PemInstallation> {
-    return installPem(this.getAccepted(), target, options.passphrase)
+  async installAsPem(
+    target: string | PemPaths,
+    options: { readonly passphrase?: string } = {}
+  ): Promise<PemInstallation> {
+    return await installPem(this.getAccepted(), target, options.passphrase)
   }
 
   /** Writes one PKCS#12 file (mode 0600) with key, certificate and chain. Throws as {@link installAsPem}. */
-  installAsPkcs12(path: string, password: string): Promise<void> {
-    return installPkcs12(this.getAccepted(), path, password)
+  async installAsPkcs12(path: string, password: string): Promise<void> {
+    await installPkcs12(this.getAccepted(), path, password)
   }
 
   private async keyWrapping({ type }: RequestOptions): Promise<KeyWrapping | undefined> {

@@ -25,6 +25,8 @@ export interface Pkcs12Contents {
   /** What people see in a list of keys. */
   readonly friendlyName: string
   readonly password: string
+  /** Rounds of key derivation; 600,000 when left out, of which those for the MAC hold the event loop for seconds. */
+  readonly iterations?: number
 }
 
 const attributeTypes = { friendlyName: '1.2.840.113549.1.9.20', localKeyId: '1.2.840.113549.1.9.21' }
@@ -33,8 +35,10 @@ const attributeTypes = { friendlyName: '1.2.840.113549.1.9.20', localKeyId: '1.2
 export async function buildPkcs12(contents: Pkcs12Contents): Promise<Uint8Array> {
   useNodeCryptography()
   const password = passwordBytes(contents.password)
+  const iterations = contents.iterations ?? PBES2.iterationCount
+  const encryption = { ...PBES2, iterationCount: iterations, password }
   const keyBag = new PKCS8ShroudedKeyBag({ parsedValue: PrivateKeyInfo.fromBER(Uint8Array.from(contents.privateKey)) })
-  await keyBag.makeInternalValues({ ...PBES2, password })
+  await keyBag.makeInternalValues(encryption)
   const localKeyId = createHash('sha1').update(contents.certificate).digest()
   const attributes = (): Attribute[] => [
     new Attribute({
@@ -43,12 +47,6 @@ export async function buildPkcs12(contents: Pkcs12Contents): Promise<Uint8Array>
     }),
     new Attribute({ type: attributeTypes.friendlyName, values: [new BmpString({ value: contents.friendlyName })] })
   ]
-  const certificateBag = (der: Uint8Array, bagAttributes?: Attribute[]): SafeBag =>
-    new SafeBag({
-      bagId: BAG_TYPES.certificate,
-      bagValue: new CertBag({ parsedValue: Certificate.fromBER(Uint8Array.from(der)) }),
-      ...(bagAttributes === undefined ? {} : { bagAttributes })
-    })
   const keys = new SafeContents({
     safeBags: [new SafeBag({ bagId: BAG_TYPES.shroudedKey, bagValue: keyBag, bagAttributes: attributes() })]
   })
@@ -64,13 +62,21 @@ export async function buildPkcs12(contents: Pkcs12Contents): Promise<Uint8Array>
       ]
     }
   })
-  await safe.makeInternalValues({ safeContents: [{}, { ...PBES2, password }] })
+  await safe.makeInternalValues({ safeContents: [{}, encryption] })
   const pfx = new PFX({ parsedValue: { integrityMode: 0, authenticatedSafe: safe } })
   await pfx.makeInternalValues({
     password,
-    iterations: PBES2.iterationCount,
+    iterations,
     pbkdf2HashAlgorithm: 'SHA-256',
     hmacHashAlgorithm: 'SHA-256'
   })
   return Buffer.from(pfx.toSchema().toBER())
+}
+
+function certificateBag(der: Uint8Array, bagAttributes?: Attribute[]): SafeBag {
+  return new SafeBag({
+    bagId: BAG_TYPES.certificate,
+    bagValue: new CertBag({ parsedValue: Certificate.fromBER(Uint8Array.from(der)) }),
+    ...(bagAttributes === undefined ? {} : { bagAttributes })
+  })
 }

@@ -73,7 +73,7 @@ export function buildRequest(options: RequestOptions, material: RequestMaterial)
 }
 
 async function buildPkcs10(options: RequestOptions, { privateKey }: RequestMaterial): Promise<CreatedRequest> {
-  const { publicKey, scheme, sign } = signerOf(privateKey)
+  const signer = signerOf(privateKey)
   const extensions = extensionsOf(options)
   const attributes: Uint8Array[] = []
   if (extensions.length > 0) {
@@ -81,25 +81,25 @@ async function buildPkcs10(options: RequestOptions, { privateKey }: RequestMater
   }
   if ((options.attributes ?? []).length > 0) attributes.push(encodeNameValuePairs(options.attributes ?? []))
   if (options.clientInfo !== undefined) attributes.push(encodeRequestClientInfo(options.clientInfo))
-  const parts = { subject: subjectOf(options), publicKey: publicKey.raw, attributes }
-  return { request: await buildCertificationRequest(parts, scheme, sign) }
+  const parts = { subject: subjectOf(options), publicKey: signer.publicKey.raw, attributes }
+  return { request: await buildCertificationRequest(parts, signer.scheme, data => signer.sign(data)) }
 }
 
 function buildCmc(options: RequestOptions, type: 'cmc' | 'crmf', material: RequestMaterial): Promise<CreatedRequest> {
   const { privateKey, wrapping, ties } = material
-  const { publicKey, scheme, sign } = signerOf(privateKey)
+  const signer = signerOf(privateKey)
   const form = type === 'cmc' ? 'microsoft' : 'standard'
   return buildCmcRequest({
     dialect: type === 'cmc' ? 'microsoft' : 'standard-crmf',
     subject: subjectOf(options),
-    publicKey: publicKey.raw,
+    publicKey: signer.publicKey.raw,
     extensions: extensionsOf(options),
     ...(options.clientInfo === undefined ? {} : { clientInfo: options.clientInfo }),
     ...(options.attributes === undefined ? {} : { registrationInfo: options.attributes }),
     ...ties,
     ...(wrapping === undefined ? {} : { archivedKeyEnvelope: wrapPrivateKey(privateKey, form, wrapping) }),
-    scheme,
-    sign
+    scheme: signer.scheme,
+    sign: data => signer.sign(data)
   })
 }
 

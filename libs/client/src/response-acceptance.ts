@@ -65,7 +65,7 @@ export async function verifyResponse(
   if (expected.ties !== undefined) verifyTies(response, expected.ties)
   verifyStatus(response.statusInfos)
   const certificate = getIssuedCertificate(response.certificates, ca, expected.publicKey)
-  verifyCertificateHash(response, certificate, expected.type)
+  verifyCertificateHash(response, certificate, expected.keyHash !== undefined)
   verifyKeyHash(response.encryptedKeyHash, expected.keyHash)
   return { certificate, chain: chainFrom(ca, response.certificates) }
 }
@@ -119,22 +119,21 @@ function isAuthority(certificate: Certificate): boolean {
 
 /** Without an echo the response may be to an earlier request, so its absence counts as a difference. */
 function verifyTies(response: FullResponse, { transactionId, senderNonce }: RequestTies): void {
-  const isSame = (found: Uint8Array | undefined, wanted: Uint8Array): boolean =>
-    found !== undefined && equalBytes(found, wanted)
-  const what = isSame(response.transactionId, transactionId)
+  const difference = isSame(response.transactionId, transactionId)
     ? isSame(response.recipientNonce, senderNonce)
       ? undefined
       : 'nonce'
     : 'transaction id'
-  if (what !== undefined) {
-    throw new AppError(
-      'response_transaction',
-      `The response is to another request: its ${what} is not the request's.`,
-      {
-        what
-      }
-    )
-  }
+  if (difference === undefined) return
+  throw new AppError(
+    'response_transaction',
+    `The response is to another request: its ${difference} is not the request's.`,
+    { what: difference }
+  )
+}
+
+function isSame(found: Uint8Array | undefined, wanted: Uint8Array): boolean {
+  return found !== undefined && equalBytes(found, wanted)
 }
 
 /** A response without any status reports success (RFC 10002 (RFC 5272), 6.1.2). */
@@ -183,10 +182,14 @@ function isIssuedBy(certificate: Certificate, ca: Certificate): boolean {
   }
 }
 
-/** The standard knows no such hash; only answers to Microsoft's form must have it. */
-function verifyCertificateHash(response: FullResponse, certificate: Certificate, type: RequestType): void {
-  const stated = response.issuedCertificateHash
-  if (stated === undefined && type === 'crmf') return
+/**
+ * The standard knows no such hash, so an answer in its form (statuses of version 2) may lack it; not so Microsoft's form,
+ * nor any answer about an archived key.
+ */
+function verifyCertificateHash(response: FullResponse, certificate: Certificate, isKeyArchived: boolean): void {
+  const { issuedCertificateHash: stated, statusInfos } = response
+  const isStandard = statusInfos.every(({ version }) => version === 2)
+  if (stated === undefined && isStandard && !isKeyArchived) return
   if (stated === undefined || !equalBytes(stated, hash('sha1', certificate.raw, 'buffer'))) {
     throw new AppError(
       'response_certificate_hash',
