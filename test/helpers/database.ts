@@ -7,7 +7,7 @@ import {
   PROCESS_ROLES,
   type ProcessRole
 } from '@app/storage'
-import pg from 'pg'
+import { Client } from 'pg'
 import { inject } from 'vitest'
 import type { ProvidedPostgres } from './global-setup.js'
 
@@ -52,9 +52,9 @@ export async function createTestDatabase(from: 'template' | 'nothing' = 'templat
 }
 
 /** A pg client that is connected; end it after use. For what the stores do not do. */
-export async function connectClient(settings: ConnectionSettings): Promise<pg.Client> {
+export async function connectClient(settings: ConnectionSettings): Promise<Client> {
   const { host, port, database, user, password } = settings
-  const client = new pg.Client({ host, port, database, user, password })
+  const client = new Client({ host, port, database, user, password })
   await client.connect()
   return client
 }
@@ -74,7 +74,7 @@ function settingsFor(postgres: ProvidedPostgres, database: string): Record<TestU
 
 async function administer(postgres: ProvidedPostgres, sql: string): Promise<void> {
   const { host, port, owner } = postgres
-  const client = new pg.Client({ host, port, database: 'postgres', ...owner })
+  const client = new Client({ host, port, database: 'postgres', ...owner })
   await client.connect()
   try {
     await client.query(sql)

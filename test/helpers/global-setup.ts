@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbeddedPostgres } from '@app/platform'
 import { ensureRoles, migrate, PROCESS_ROLES, type ProcessRole } from '@app/storage'
-import pg from 'pg'
+import { Client } from 'pg'
 import type { TestProject } from 'vitest/node'
 
 /** The PostgreSQL of this test run, as the specs get it from `inject('postgres')`. */
@@ -74,7 +74,7 @@ interface OwnerSettings {
 async function prepareTemplate(settings: OwnerSettings): Promise<ProvidedPostgres> {
   const { host, port, user, password } = settings
   const rolePasswords = Object.fromEntries(PROCESS_ROLES.map(role => [role, `test-${role}`]))
-  const client = new pg.Client({ ...settings })
+  const client = new Client({ ...settings })
   await client.connect()
   try {
     await client.query(`CREATE DATABASE ${TEMPLATE}`)

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { isAppError, SYSTEM_ACCOUNT, SYSTEM_PRINCIPAL, type CaId, type ErrorCode } from '@app/core'
+import { isAppError, SYSTEM_ACCOUNT, SYSTEM_PRINCIPAL, type ErrorCode } from '@app/core'
 import {
   AgentStore,
   AuditLog,
@@ -113,7 +113,7 @@ describe('a certificate authority', () => {
 })
 
 describe('a template', () => {
-  const [sample] = builtInTemplates().filter(({ name }) => name === 'WebServer')
+  const sample = builtInTemplates().find(({ name }) => name === 'WebServer')
   if (sample === undefined) throw new Error('There is no built-in template to test with.')
 
   it('comes back as it was given, and knows whether it is archival', async () => {
@@ -140,7 +140,7 @@ describe('a template', () => {
 
   it('has one active version; activating another retires it', async () => {
     const templates = await storeOf(TemplateStore, 'console')
-    const [first] = (await templates.list()).filter(({ name }) => name === sample.name)
+    const first = (await templates.list()).find(({ name }) => name === sample.name)
     const id = first?.id ?? (await templates.add(sample, BECAUSE, NOW))
     const newer = await templates.add({ ...sample, minorVersion: sample.minorVersion + 1 }, BECAUSE, NOW)
     expect(await templates.activate(id, BECAUSE, NOW)).toBe(true)
@@ -166,11 +166,9 @@ describe('a template', () => {
   })
 })
 
-describe('a principal', () => {
-  const credential = (
-    principalId: NewCredential['principalId'],
-    changes: Partial<NewCredential> = {}
-  ): NewCredential => ({
+/** A credential like no other. */
+function credential(principalId: NewCredential['principalId'], changes: Partial<NewCredential> = {}): NewCredential {
+  return {
     id: randomUUID(),
     principalId,
     label: 'laptop',
@@ -180,8 +178,10 @@ describe('a principal', () => {
     expiresAt: minutes(60),
     createdAt: NOW,
     ...changes
-  })
+  }
+}
 
+describe('a principal', () => {
   it('is found by account and by id, and is alone in its name', async () => {
     const principals = await storeOf(PrincipalStore, 'console')
     const carol = principalSample('Carol', { groupNames: [], mail: 'carol@example.test' })
@@ -328,7 +328,7 @@ describe('a CRL', () => {
     const front = await storeOf(CrlStore, 'front')
     expect(await crls.nextNumber(setting.caId)).toBe(1)
     const crl = (number: number, keyIndex: number) => ({
-      caId: setting.caId as CaId,
+      caId: setting.caId,
       number,
       keyIndex,
       crl: Buffer.from(`crl ${number}`),

@@ -77,7 +77,7 @@ async function undoAll(database: TestDatabase): Promise<number> {
   const { dataSource } = await database.open('owner')
   const { migrations } = await import('../../migrations/index.js')
   const runner = dataSource.createQueryRunner()
-  for (const Migration of [...migrations].reverse()) await new Migration().down(runner)
+  for (const Migration of migrations.toReversed()) await new Migration().down(runner)
   await runner.query('DELETE FROM certkeep.schema_migration')
   await runner.release()
   return migrations.length

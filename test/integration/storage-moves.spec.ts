@@ -1,8 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isAppError, isLegalMove, REQUEST_STATES, type ErrorCode, type RequestId, type RequestState } from '@app/core'
-import { AuditLog, CertificateStore, type Database, type RequestMove, RequestStore, ResponseStore } from '@app/storage'
+import {
+  AuditLog,
+  CertificateStore,
+  type Database,
+  openDatabase,
+  type RequestMove,
+  RequestStore,
+  ResponseStore,
+  type Step
+} from '@app/storage'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { claimStatement } from '../../libs/storage/src/request-claims.js'
 import { connectClient, createTestDatabase, type TestDatabase } from '../helpers/database.js'
 import {
   BECAUSE,
@@ -119,13 +127,11 @@ describe('a move', () => {
   it('of a batch moves those still in their state and tells which', async () => {
     const received = await requestsIn(database, setting, 'received', { count: 32 })
     const gone = await only('denied')
-    const moves = [...received, gone].map((id, index): RequestMove => ({
-      id,
-      from: 'received',
-      to: index % 2 === 0 ? 'approved' : 'failed',
-      because: BECAUSE,
-      ...(index % 2 === 0 ? { template: setting.plain } : { failure })
-    }))
+    const moves = [...received, gone].map((id, index): RequestMove => {
+      return index % 2 === 0
+        ? { id, from: 'received', to: 'approved', because: BECAUSE, template: setting.plain }
+        : { id, from: 'received', to: 'failed', because: BECAUSE, failure }
+    })
     const won = await authority.transaction(unit => requests.moveAll(unit, moves, NOW))
     expect([...won].toSorted((a, b) => a - b)).toEqual(received)
     for (const [index, id] of received.entries()) {
@@ -199,20 +205,6 @@ describe('the database', () => {
     const move = requests.move({ id, from: 'approved', to: 'issued', because: BECAUSE }, NOW)
     await expect(move).rejects.toMatchObject({ evidence: { constraint: 'request_is_sealed_before_issued' } })
   })
-
-  /** Puts a row into a state past its triggers, which only the owner can. */
-  async function placed(owner: Database, state: RequestState, archival: boolean): Promise<RequestId> {
-    const id = await only('received', archival)
-    const resolved = ['issued', 'denied', 'failed', 'revoked'].includes(state)
-    await owner.dataSource.query('ALTER TABLE certkeep.request DISABLE TRIGGER USER')
-    await owner.dataSource.query(
-      `UPDATE certkeep.request SET state = $2, template_id = $3, archival = $4, failure_code = 'internal',
-              resolved_at = $5 WHERE id = $1`,
-      [id, state, archival ? setting.archival.id : setting.plain.id, archival, resolved ? NOW : null]
-    )
-    await owner.dataSource.query('ALTER TABLE certkeep.request ENABLE TRIGGER USER')
-    return id
-  }
 })
 
 describe('a claim', () => {
@@ -246,14 +238,6 @@ describe('a claim', () => {
       const [failed] = await make('failed', false)
       const asAuthority = new RequestStore((await fresh.open('authority')).dataSource)
       const asArchive = new RequestStore((await fresh.open('archive')).dataSource)
-      const due = async (store: RequestStore, step: Parameters<RequestStore['withClaimed']>[0]) => {
-        const ids: RequestId[] = []
-        await store.withClaimed(step, { limit: 50, now: NOW }, async rows => {
-          ids.push(...rows.map(({ id }) => id))
-          await Promise.resolve()
-        })
-        return ids
-      }
       expect(await due(asAuthority, 'evaluate')).toEqual([received])
       expect(await due(asArchive, 'seal')).toEqual([archival])
       expect(await due(asAuthority, 'issue')).toEqual([plain, sealed])
@@ -271,14 +255,13 @@ describe('a claim', () => {
       const scene = await prepareSetting(fresh)
       const database = await fresh.open('authority')
       const store = new RequestStore(database.dataSource)
-      const work = () => Promise.resolve()
       expect(await store.nextDue('evaluate')).toBeUndefined()
       const [id] = await requestsIn(fresh, scene, 'received')
       expect(await store.nextDue('evaluate')).toEqual(NOW)
       await database.transaction(unit => store.lease(unit, [id as RequestId], minutes(5)))
       expect(await store.nextDue('evaluate')).toEqual(minutes(5))
-      expect(await store.withClaimed('evaluate', { limit: 1, now: minutes(4) }, work)).toBe(0)
-      expect(await store.withClaimed('evaluate', { limit: 1, now: minutes(5) }, work)).toBe(1)
+      expect(await store.withClaimed('evaluate', { limit: 1, now: minutes(4) }, nothing)).toBe(0)
+      expect(await store.withClaimed('evaluate', { limit: 1, now: minutes(5) }, nothing)).toBe(1)
       expect(await store.get(id as RequestId)).toMatchObject({ attempts: 1 })
     } finally {
       await fresh.drop()
@@ -310,22 +293,24 @@ describe('a claim', () => {
     })
   })
 
-  it('uses the index of its step', async () => {
+  it.each([
+    ['authority', 'evaluate', 'request_to_evaluate'],
+    ['archive', 'seal', 'request_to_seal'],
+    ['authority', 'issue', 'request_to_issue'],
+    ['authority', 'respond', 'request_to_respond']
+  ] as const)('of the %s for the step %s is a prepared statement that can use its index', async (role, step, index) => {
+    const one = await openDatabase({ ...database.settings[role], poolSize: 1 })
     const owner = await connectClient(database.settings.owner)
     try {
+      await new RequestStore(one.dataSource).withClaimed(step, { limit: 1, now: NOW }, nothing)
+      const prepared = `SELECT statement FROM pg_prepared_statements WHERE name = 'request_claim_${step}'`
+      const [row] = await one.dataSource.query<{ readonly statement: string }[]>(prepared)
       await owner.query('SET enable_seqscan = off; SET enable_sort = off')
-      for (const [step, index] of [
-        ['evaluate', 'request_to_evaluate'],
-        ['seal', 'request_to_seal'],
-        ['issue', 'request_to_issue'],
-        ['respond', 'request_to_respond']
-      ] as const) {
-        const { text } = claimStatement(step)
-        const plan = await owner.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${text}`, [NOW, 32])
-        expect(plan.rows.map(row => row['QUERY PLAN']).join('\n')).toContain(`using ${index}`)
-      }
+      const plan = await owner.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${row?.statement}`, [NOW, 32])
+      expect(plan.rows.map(line => line['QUERY PLAN']).join('\n')).toContain(`using ${index}`)
     } finally {
       await owner.end()
+      await one.close()
     }
   })
 })
@@ -387,3 +372,31 @@ describe('a unit', () => {
     await expect(requests.lease(kept, [], NOW)).rejects.toThrow(code('internal'))
   })
 })
+
+/** Puts a row into a state past its triggers, which only the owner can. */
+async function placed(owner: Database, state: RequestState, archival: boolean): Promise<RequestId> {
+  const id = await only('received', archival)
+  const resolved = ['issued', 'denied', 'failed', 'revoked'].includes(state)
+  await owner.dataSource.query('ALTER TABLE certkeep.request DISABLE TRIGGER USER')
+  await owner.dataSource.query(
+    `UPDATE certkeep.request SET state = $2, template_id = $3, archival = $4, failure_code = 'internal',
+            resolved_at = $5 WHERE id = $1`,
+    [id, state, archival ? setting.archival.id : setting.plain.id, archival, resolved ? NOW : null]
+  )
+  await owner.dataSource.query('ALTER TABLE certkeep.request ENABLE TRIGGER USER')
+  return id
+}
+
+/** What a step would claim. */
+async function due(store: RequestStore, step: Step): Promise<readonly RequestId[]> {
+  const ids: RequestId[] = []
+  await store.withClaimed(step, { limit: 50, now: NOW }, async rows => {
+    ids.push(...rows.map(({ id }) => id))
+    await Promise.resolve()
+  })
+  return ids
+}
+
+function nothing(): Promise<void> {
+  return Promise.resolve()
+}

@@ -41,7 +41,7 @@ export class AuditLog {
 
   /** For the console. Newest first; the cursor is the number of the last entry seen. */
   async list(filter: AuditFilter, limit: number, cursor?: number): Promise<Page<AuditRow, number>> {
-    const where = new Conditions()
+    const conditions = new Conditions()
       .add('e.object_type = ?', filter.objectType)
       .add('e.object_id = ?', filter.objectId)
       .add('e.actor = ?', filter.actor)
@@ -50,8 +50,8 @@ export class AuditLog {
       .add('e.at < ?', filter.until)
       .add('e.seq < ?', cursor)
     const columns = selectList(auditEntity, 'e')
-    const text = `SELECT ${columns} FROM certkeep.audit_event AS e ${where} ORDER BY e.seq DESC LIMIT ${where.parameter(limit + 1)}`
-    const rows = await query<AuditRow>(this.dataSource, undefined, { text }, where.values)
+    const text = `SELECT ${columns} FROM certkeep.audit_event AS e ${conditions.where()} ORDER BY e.seq DESC ${conditions.limit(limit)}`
+    const rows = await query<AuditRow>(this.dataSource, undefined, { text }, conditions.values)
     return pageOf(rows, limit, ({ seq }) => seq)
   }
 }

@@ -143,7 +143,7 @@ export class CertificateStore {
 
   /** Issued ones, newest request first; the cursor is to be handed back as it came. */
   async list(filter: CertificateFilter, limit: number, cursor?: string): Promise<Page<CertificateSummary, string>> {
-    const where = new Conditions()
+    const conditions = new Conditions()
       .add('c.state = ?', 'issued')
       .add('c.ca_id = ?', filter.caId)
       .add('c.principal_id = ?', filter.principalId)
@@ -152,8 +152,8 @@ export class CertificateStore {
       .add('c.not_after >= ?', filter.notAfterFrom)
       .add('c.not_after < ?', filter.notAfterUntil)
       .add('c.request_id < ?', decodeCursor(cursor))
-    const text = `${SUMMARY} ${where} ORDER BY c.request_id DESC LIMIT ${where.parameter(limit + 1)}`
-    const rows = await query<CertificateSummary>(this.dataSource, undefined, { text }, where.values)
+    const text = `${SUMMARY} ${conditions.where()} ORDER BY c.request_id DESC ${conditions.limit(limit)}`
+    const rows = await query<CertificateSummary>(this.dataSource, undefined, { text }, conditions.values)
     return pageOf(rows, limit, ({ requestId }) => String(requestId))
   }
 

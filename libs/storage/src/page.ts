@@ -28,13 +28,13 @@ export class Conditions {
     return this
   }
 
-  /** The placeholder of one more parameter. */
-  parameter(value: unknown): string {
-    return `$${this.values.push(value)}`
+  /** The WHERE clause, or nothing. */
+  where(): string {
+    return this.texts.length === 0 ? '' : `WHERE ${this.texts.join(' AND ')}`
   }
 
-  /** The WHERE clause, or nothing. */
-  toString(): string {
-    return this.texts.length === 0 ? '' : `WHERE ${this.texts.join(' AND ')}`
+  /** The LIMIT clause for {@link pageOf}. Comes last. */
+  limit(rows: number): string {
+    return `LIMIT $${this.values.push(rows + 1)}`
   }
 }

@@ -69,9 +69,9 @@ export class PrincipalStore {
 
   /** In the order of their ids, which is no order that means anything; the cursor is the last id seen. */
   async list(limit: number, cursor?: PrincipalId): Promise<Page<PrincipalRow, PrincipalId>> {
-    const where = new Conditions().add('p.id > ?', cursor)
-    const text = `${PRINCIPAL} ${where} ORDER BY p.id LIMIT ${where.parameter(limit + 1)}`
-    const rows = await query<PrincipalRow>(this.dataSource, undefined, { text }, where.values)
+    const conditions = new Conditions().add('p.id > ?', cursor)
+    const text = `${PRINCIPAL} ${conditions.where()} ORDER BY p.id ${conditions.limit(limit)}`
+    const rows = await query<PrincipalRow>(this.dataSource, undefined, { text }, conditions.values)
     return pageOf(rows, limit, ({ id }) => id)
   }
 

@@ -62,7 +62,7 @@ export class RequestStore {
 
   /** Newest first; the cursor is the number of the last one seen. */
   async list(filter: RequestFilter, limit: number, cursor?: RequestId): Promise<Page<RequestSummary, RequestId>> {
-    const where = new Conditions()
+    const conditions = new Conditions()
       .add('r.ca_id = ?', filter.caId)
       .add('r.state = ANY (?::text[])', filter.states)
       .add('r.requester_id = ?', filter.requesterId)
@@ -72,8 +72,8 @@ export class RequestStore {
       .add('r.submitted_at < ?', filter.submittedUntil)
       .add('r.id < ?', cursor)
     const columns = selectList(requestEntity, 'r', REQUEST_SUMMARY_COLUMNS)
-    const text = `SELECT ${columns} FROM certkeep.request AS r ${where} ORDER BY r.id DESC LIMIT ${where.parameter(limit + 1)}`
-    const rows = await query<RequestSummary>(this.dataSource, undefined, { text }, where.values)
+    const text = `SELECT ${columns} FROM certkeep.request AS r ${conditions.where()} ORDER BY r.id DESC ${conditions.limit(limit)}`
+    const rows = await query<RequestSummary>(this.dataSource, undefined, { text }, conditions.values)
     return pageOf(rows, limit, ({ id }) => id)
   }
 

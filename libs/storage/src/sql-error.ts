@@ -46,12 +46,6 @@ export function toAppError(error: unknown): AppError {
   return new AppError('internal', `The database refused a statement: ${message}.`, evidence, options)
 }
 
-/** The constraint that an error of {@link toAppError} is about. */
-export function constraintOf(error: unknown): string | undefined {
-  const constraint = isAppError(error) ? error.evidence['constraint'] : undefined
-  return typeof constraint === 'string' ? constraint : undefined
-}
-
 /** TypeORM wraps the driver's error. */
 function reportedBy(error: unknown): Reported {
   if (typeof error !== 'object' || error === null) return {}

@@ -1,4 +1,4 @@
-import type { PoolClient, QueryResult } from 'pg'
+import type { PoolClient, QueryResultRow } from 'pg'
 import type { DataSource } from 'typeorm'
 import { toAppError } from './sql-error.js'
 import { runnerOf, type Unit } from './unit.js'
@@ -23,8 +23,8 @@ export async function query<Row>(
   const runner = unit === undefined ? dataSource.createQueryRunner() : runnerOf(unit)
   try {
     const client = (await runner.connect()) as PoolClient
-    const result = (await client.query({ ...statement, values: [...values] })) as QueryResult
-    return result.rows as Row[]
+    const result = await client.query<Row & QueryResultRow>({ ...statement, values: [...values] })
+    return result.rows
   } catch (error) {
     throw toAppError(error)
   } finally {

@@ -84,7 +84,7 @@ export class TemplateStore {
   /** Throws `invalid_argument` for a definition that was changed in the database behind our back. */
   private async read(statement: Statement, values: readonly unknown[], unit?: Unit): Promise<readonly TemplateRow[]> {
     const rows = await query<TemplateRow>(this.dataSource, unit, statement, values)
-    return rows.map(row => ({ ...row, definition: decodeTemplate(row.definition) }))
+    return rows.map(decoded)
   }
 
   private async change(
@@ -102,4 +102,8 @@ export class TemplateStore {
     await appendChange(this.dataSource, unit, { object: 'template', id, verb, at: now }, because)
     return true
   }
+}
+
+function decoded(row: TemplateRow): TemplateRow {
+  return { ...row, definition: decodeTemplate(row.definition) }
 }
