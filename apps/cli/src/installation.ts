@@ -39,7 +39,6 @@ const processRoles: readonly ProcessRole[] = ['front', 'console', 'authority', '
  * schema up to date. Throws `config_invalid`, `database_incompatible` or `unavailable` with a remedy.
  */
 export async function openInstallation(config: Config, report: Report): Promise<Installation> {
-  mkdirSync(config.home, { recursive: true, mode: 0o700 })
   const database = await openDatabaseServer(config, report)
   try {
     const passwords = await rolePasswords(config.home)
@@ -77,6 +76,7 @@ async function openDatabaseServer(
 ): Promise<{ readonly owner: ConnectionSettings; close(): Promise<void> }> {
   const common = { applicationName: 'certkeep owner', poolSize: 4 }
   if (config.databaseUrl !== undefined) {
+    mkdirSync(config.home, { recursive: true, mode: 0o700 })
     return { owner: { ...parseDatabaseUrl(config.databaseUrl), ...common }, close: () => Promise.resolve() }
   }
   const server = await startEmbeddedPostgres({ home: config.home, report })

@@ -103,8 +103,15 @@ export class Wakeups {
   private startWorker(name: QueueName): StepWorker {
     const worker = newWorker(name, this.connection())
     // Only now is the job gone and a new one with its id taken, so what was nudged until now is seen by this run.
-    worker.on('completed', ({ name: step }) => {
-      if (isStep(step)) this.handlers.get(step)?.()
+    const wake = (step: string | undefined): void => {
+      if (step !== undefined && isStep(step)) this.handlers.get(step)?.()
+    }
+    worker.on('completed', job => {
+      wake(job.name)
+    })
+    // As one does that was found stalled too often.
+    worker.on('failed', job => {
+      wake(job?.name)
     })
     worker.on('error', error => {
       this.options.log.warn(

@@ -56,7 +56,7 @@ export class CaSetup {
     const prepared = prepareRootCertificate({
       subject: subjectOf(settings),
       publicKey: signer.publicKey,
-      version: { certIndex: 0, keyIndex: 0 },
+      version: { certificateIndex: 0, keyIndex: 0 },
       scheme: signer.scheme,
       serialNumber: newSerialNumber(this.parts.entropy),
       now,
@@ -66,7 +66,7 @@ export class CaSetup {
     const caId = await this.record(settings, 'root', async (id, unit) => {
       const signing = signingCertificate(certificate, [])
       const row = { caId: id, certIndex: 0, keyIndex: 0, request: null, keyReference: reference, ...signing }
-      await this.cas.addCertificate(row, unit)
+      await this.cas.addCertificate(row, { actor: settings.actor }, now, unit)
     })
     return { caId, certificate }
   }
@@ -76,11 +76,12 @@ export class CaSetup {
     await this.requireFree(settings.name)
     const { reference, signer } = await this.newKey(settings)
     const subject = subjectOf(settings)
-    const request = await buildSubordinateRequest({ subject, version: { certIndex: 0, keyIndex: 0 } }, signer)
+    const request = await buildSubordinateRequest({ subject, version: { certificateIndex: 0, keyIndex: 0 } }, signer)
     const caId = await this.record(settings, 'subordinate', async (id, unit) => {
       const empty = { certificate: null, chain: [], notBefore: null, notAfter: null, sha1: null }
       const own = { caId: id, certIndex: 0, keyIndex: 0, request: Buffer.from(request), keyReference: reference }
-      await this.cas.addCertificate({ ...own, ...empty, subject: settings.subject ?? `CN=${settings.name}` }, unit)
+      const row = { ...own, ...empty, subject: settings.subject ?? `CN=${settings.name}` }
+      await this.cas.addCertificate(row, { actor: settings.actor }, this.parts.clock.now(), unit)
     })
     return { caId, request }
   }

@@ -84,7 +84,7 @@ function extensionsOf(ca: IssuingCa, number: number): TbsCrlParts['extensions'] 
     {
       oid: OID.szOID_CERTSRV_CA_VERSION,
       critical: false,
-      value: encodeCaVersion({ certIndex: ca.certIndex, keyIndex: ca.keyIndex })
+      value: encodeCaVersion({ certificateIndex: ca.certIndex, keyIndex: ca.keyIndex })
     },
     { oid: OID.id_ce_cRLNumber, critical: false, value: encodeCrlNumber(BigInt(number)) }
   ]

@@ -27,7 +27,7 @@ export class CaProperties {
     const value = await readCaProperty(entry, index, {
       ca,
       now,
-      hostName: config.https.names[0] ?? config.https.host,
+      hostName: config.hostNames[0] ?? config.https.host,
       urls: { crl: `${config.httpBaseUrl}/crl/${ca.id}`, certificate: `${config.httpBaseUrl}/ca/${ca.id}` },
       certificates: () => this.cas.listCertificates(ca.id),
       exchangeCertificate: () => this.exchangeCertificates.current(ca),

@@ -15,7 +15,7 @@ import {
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
-import { DISPOSITIONS } from '@app/core'
+import { AppError, DISPOSITIONS } from '@app/core'
 import { decodeDerPemOrBase64 } from '@app/der'
 import { CONFIG, type Config } from '@app/platform'
 import { RequesterGuard } from '../requester/requester.guard.js'
@@ -26,7 +26,6 @@ import { EnrollmentService } from './enrollment.service.js'
 import {
   caParameter,
   encodingName,
-  idempotencyKey,
   indexQuery,
   propertyParameter,
   requestIdParameter,
@@ -62,7 +61,7 @@ export class EnrollmentController {
     @Param('ca', { schema: caParameter }) caName: string,
     @Body({ schema: z.union([z.instanceof(Uint8Array), submitBody]) }) body: Uint8Array | SubmitBody,
     @Query({ schema: waitQuery }) query: z.infer<typeof waitQuery>,
-    @Headers('idempotency-key', { schema: idempotencyKey }) key: string | undefined,
+    @Headers('idempotency-key') key: string | undefined,
     @CurrentRequester() requester: AuthenticatedRequester,
     @Res({ passthrough: true }) reply: FastifyReply
   ): Promise<RequestView> {
@@ -71,7 +70,7 @@ export class EnrollmentController {
       caName,
       requester,
       ...given,
-      ...(key === undefined ? {} : { idempotencyKey: key }),
+      ...idempotencyOf(key),
       wait: this.milliseconds(query.wait ?? 10)
     })
     const unresolved =
@@ -152,4 +151,11 @@ function submitted(body: SubmitBody): { bytes: Uint8Array; flags?: number | stri
     ...(body.flags === undefined ? {} : { flags: body.flags }),
     ...(body.attributes === undefined ? {} : { attributes: body.attributes })
   }
+}
+
+/** `Idempotency-Key`: the same key with the same request gives the same answer. */
+function idempotencyOf(key: string | undefined): { readonly idempotencyKey?: string } {
+  if (key === undefined) return {}
+  if (key.length > 0 && key.length <= 255) return { idempotencyKey: key }
+  throw new AppError('invalid_argument', 'Idempotency-Key must have 1 to 255 characters.', { length: key.length })
 }

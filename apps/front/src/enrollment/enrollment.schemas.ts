@@ -9,9 +9,6 @@ export const requestIdParameter = z.coerce.number().int().min(1).max(2_147_483_6
 /** How long to wait for the outcome, in seconds; the server may wait less. */
 export const waitQuery = z.object({ wait: z.coerce.number().min(0).max(120).optional() })
 
-/** `Idempotency-Key`: the same key with the same request gives the same answer. */
-export const idempotencyKey = z.string().min(1).max(255).optional()
-
 /** The JSON form of Submit. */
 export const submitBody = z.strictObject({
   request: z.string().min(1).describe('The request as PEM, or its DER in base64.'),

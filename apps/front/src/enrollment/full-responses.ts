@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { AppError, toBase64, type RequestId } from '@app/core'
 import { decodeFullResponse, findProperty, FR_PROPERTIES, readFullResponseProperty } from '@app/cmc'
-import { CrlStore, ResponseStore } from '@app/storage'
+import { ResponseStore } from '@app/storage'
 import type { PropertyView } from './enrollment.schemas.js'
 import { OwnRequests, type RequestCall } from './own-requests.js'
 
@@ -10,8 +10,7 @@ import { OwnRequests, type RequestCall } from './own-requests.js'
 export class FullResponses {
   constructor(
     private readonly own: OwnRequests,
-    private readonly responses: ResponseStore,
-    private readonly crls: CrlStore
+    private readonly responses: ResponseStore
   ) {}
 
   /** DER. Throws `not_found` until there is one. */
@@ -35,10 +34,9 @@ export class FullResponses {
     if (entry === undefined) {
       throw new AppError('invalid_argument', `"${idOrName}" is no property of a full response (FR_PROP_*).`)
     }
-    const { ca, row } = await this.own.get(call)
-    const crl = await this.crls.findLatest(ca.id)
+    const { row } = await this.own.get(call)
     const response = decodeFullResponse(await this.of(row.id))
-    const value = readFullResponseProperty(response, entry.id, index, { crls: crl === undefined ? [] : [crl.crl] })
+    const value = readFullResponseProperty(response, entry.id, index)
     const { id, name, type } = entry
     return { id, name, type, index, value: plain(value) }
   }

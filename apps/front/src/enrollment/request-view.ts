@@ -1,5 +1,5 @@
-import { dispositionOf, DISPOSITIONS, toHex, isUnresolved } from '@app/core'
-import { formatHresult, hresultOf, HRESULTS } from '@app/cmc'
+import { dispositionOf, DISPOSITIONS, toHex, type ErrorCode } from '@app/core'
+import { formatHresult, hresultOf } from '@app/cmc'
 import type { CaRow, CertificateRow, RequestRow } from '@app/storage'
 import type { RequestView } from './enrollment.schemas.js'
 
@@ -34,4 +34,10 @@ export function requestView(row: RequestRow, ca: CaRow, certificate: Certificate
       ...(certificate === undefined ? {} : { certificate: `${self}/certificate` })
     }
   }
+}
+
+/** The HRESULT of a request: that of its refusal, else success (GetLastStatus). */
+function statusOf(row: RequestRow): { readonly symbol: string; readonly value: number } {
+  const refused = row.state === 'denied' || row.state === 'failed'
+  return refused && row.failureCode !== null ? hresultOf(row.failureCode as ErrorCode) : { symbol: 'S_OK', value: 0 }
 }

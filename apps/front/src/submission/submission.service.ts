@@ -1,10 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { AppError, type Clock, type RequestId } from '@app/core'
-import { decodeEnvelopedData, findOnlyRecipient } from '@app/cms'
-import { readIdentityProof, type EnrollmentRequest } from '@app/cmc'
+import { verifyIdentityClaim, type EnrollmentRequest } from '@app/cmc'
+import { archivedKeyRecipient } from '@app/escrow'
 import { CLOCK } from '@app/platform'
 import { Outcomes, Wakeups } from '@app/queue'
-import { ExchangeKeyStore, PrincipalStore, RequestStore, type EnvelopeRow, type RequestRow } from '@app/storage'
+import {
+  ExchangeKeyStore,
+  PrincipalStore,
+  RequestStore,
+  type NewEnvelope,
+  type NewRequest,
+  type RequestRow
+} from '@app/storage'
 import { isSettled } from '../enrollment/request-view.js'
 import { newRequest, readSubmission, type Read, type Submission } from './new-request.js'
 
@@ -28,13 +35,16 @@ export class SubmissionService {
     // 1. Decode and verify; what is wrong is recorded, not thrown.
     const now = this.clock.now()
     const read = await this.checked(readSubmission(submission), submission, now)
-    // 2. Record: row, envelope and audit event in one transaction.
-    const { id, state } = await this.requests.submit(
-      newRequest(submission, read, now),
-      read.request === undefined ? undefined : envelopeOf(read.request),
-      { actor: submission.requester.name }
-    )
-    // 3. Wake the next step; a lost wake-up is found by the sweep.
+    // 2. Record, and 3. wake the next step.
+    const envelope = read.request === undefined ? undefined : envelopeOf(read.request)
+    return this.record(newRequest(submission, read, now), wait, envelope)
+  }
+
+  /** Records a request, wakes the step that is next, and waits up to `wait` milliseconds for the outcome. */
+  async record(request: NewRequest, wait: number, envelope?: NewEnvelope): Promise<RequestRow> {
+    // Row, envelope and audit event in one transaction.
+    const { id, state } = await this.requests.submit(request, envelope, { actor: request.requesterName })
+    // A lost wake-up is found by the sweep.
     if (state === 'received') this.wakeups.nudge('evaluate')
     if (state === 'failed') this.wakeups.nudge('respond')
     return this.outcome(id, wait)
@@ -79,8 +89,11 @@ export class SubmissionService {
 
   private async checkRecipient(request: EnrollmentRequest, submission: Submission, now: Date): Promise<void> {
     if (request.archivedKey === undefined) return
-    const { issuer, serialNumber } = findOnlyRecipient(decodeEnvelopedData(request.archivedKey.envelope))
-    const key = await this.exchangeKeys.findByRecipient(issuer, serialNumber)
+    const recipient = archivedKeyRecipient(request.archivedKey.envelope)
+    const key =
+      recipient.kind === 'issuerAndSerial'
+        ? await this.exchangeKeys.findByRecipient(recipient.issuer, recipient.serialNumber)
+        : undefined
     if (key === undefined || key.caId !== submission.caId) {
       throw new AppError(
         'exchange_recipient_unknown',
@@ -99,22 +112,21 @@ export class SubmissionService {
     if (request.identityProof === undefined) return
     const { identification } = request.identityProof
     const secret = identification === undefined ? undefined : await this.principals.findSecret(identification, now)
-    const own = secret !== undefined && secret.principalId === submission.requester.id
-    if (
-      !own ||
-      !readIdentityProof(request.identityProof, secret.witnessKey) ||
-      !(await this.principals.useSecret(secret.identification, now))
-    ) {
-      throw new AppError(
-        'identity_proof_invalid',
-        'The identity proof is unknown, expired, used up or does not verify. Ask the CA for a new secret.'
-      )
-    }
+    if (secret?.principalId !== submission.requester.id) throw identityRefused()
+    verifyIdentityClaim(request.identityProof, secret.witnessKey)
+    if (!(await this.principals.useSecret(secret.identification, now))) throw identityRefused()
   }
 }
 
-function envelopeOf(request: EnrollmentRequest): Omit<EnvelopeRow, 'requestId'> | undefined {
+function envelopeOf(request: EnrollmentRequest): NewEnvelope | undefined {
   const { archivedKey } = request
   if (archivedKey === undefined) return undefined
   return { envelope: Buffer.from(archivedKey.envelope), placement: archivedKey.placement }
+}
+
+function identityRefused(): AppError {
+  return new AppError(
+    'identity_proof_invalid',
+    'The identity proof is unknown, expired, used up or does not verify. Ask the CA for a new secret.'
+  )
 }

@@ -13,12 +13,11 @@ import { requestValidation } from '../problems/request-validation.js'
 import { collectAllowedMethods, type AllowedMethods } from './allowed-methods.js'
 import { assertMediaType, registerMediaTypes } from './media-types.js'
 import { securityHeaders } from './security-headers.js'
-import { listenerTlsOf, secureContextOf, type ServerTls } from './server-tls.js'
+import { LISTENER_TLS, secureContextOf, type ServerTls } from './server-tls.js'
 import { closeGracefully } from './shutdown.js'
 
 /** What {@link createHttpsApplication} is made of. */
 export interface HttpsApplicationOptions {
-  readonly tls: ServerTls
   readonly bodyBytes: number
   readonly logger: Logger
   readonly metrics: Metrics
@@ -30,10 +29,10 @@ export interface HttpsApplicationOptions {
 /** The HTTPS side of a process. */
 export interface HttpsApplication {
   readonly app: NestFastifyApplication
+  /** Uses this key and certificate for connections from now on. Needed once before `listen`. */
+  renew(tls: ServerTls): void
   /** Starts listening and returns the port, which matters when it was 0. */
   listen(host: string, port: number): Promise<number>
-  /** Uses another key and certificate for connections from now on. */
-  renew(tls: ServerTls): void
   /** Stops listening, lets requests in flight end within the time, and ends the Nest application. */
   close(graceMilliseconds: number): Promise<void>
 }
@@ -76,7 +75,7 @@ export async function createHttpsApplication(
 function createAdapter(options: HttpsApplicationOptions): FastifyAdapter {
   const { logger } = options
   const adapter = new FastifyAdapter<RawServerDefault>({
-    https: { ...listenerTlsOf(options.tls), maxHeaderSize: 16 * 1024 },
+    https: { ...LISTENER_TLS, maxHeaderSize: 16 * 1024 },
     bodyLimit: options.bodyBytes,
     // To receive a request, not to answer it: that may take as long as a client waits for its outcome.
     requestTimeout: 30_000,

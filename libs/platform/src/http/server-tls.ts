@@ -30,16 +30,13 @@ export function secureContextOf(tls: ServerTls): SecureContextOptions {
 }
 
 /**
- * The TLS settings of the HTTPS listener. Client certificates are asked for but not demanded, and not judged here: a
+ * The TLS settings of the HTTPS listener that never change. Client certificates are asked for but not demanded, and not judged here: a
  * caller without or with a foreign one may still have another credential, and who a certificate stands for is looked
  * up where the request is authenticated.
  */
-export function listenerTlsOf(tls: ServerTls): TlsOptions {
-  return {
-    ...secureContextOf(tls),
-    requestCert: true,
-    rejectUnauthorized: false,
-    ALPNProtocols: ['http/1.1'],
-    handshakeTimeout: 10_000
-  }
+export const LISTENER_TLS: TlsOptions = {
+  requestCert: true,
+  rejectUnauthorized: false,
+  ALPNProtocols: ['http/1.1'],
+  handshakeTimeout: 10_000
 }

@@ -1,0 +1,38 @@
+import { Module, type DynamicModule } from '@nestjs/common'
+import type { KeyStore } from '@app/keys'
+import { KEY_STORE, roleDatabase, storesOf } from '@app/platform'
+import {
+  AgentStore,
+  ArchiveStore,
+  CaStore,
+  ExchangeKeyStore,
+  RequestStore,
+  TemplateStore,
+  type ConnectionSettings
+} from '@app/storage'
+import { ArchiveSteps } from './archive-steps.js'
+import { ExchangeKeys } from './inventory/exchange-keys.js'
+import { SealService } from './seal/seal.service.js'
+import { SealingAgents } from './seal/sealing-agents.js'
+
+const stores = [AgentStore, ArchiveStore, CaStore, ExchangeKeyStore, RequestStore, TemplateStore]
+
+/** The role that opens clients' envelopes and seals keys to the recovery agents. It cannot open what it sealed. */
+@Module({})
+export class ArchiveModule {
+  /** @param database how the role `archive` connects; `keys` holds the exchange keys */
+  static register(database: ConnectionSettings, keys: KeyStore): DynamicModule {
+    return {
+      module: ArchiveModule,
+      imports: [roleDatabase('archive', database)],
+      providers: [
+        ...storesOf('archive', stores),
+        { provide: KEY_STORE, useValue: keys },
+        ArchiveSteps,
+        ExchangeKeys,
+        SealService,
+        SealingAgents
+      ]
+    }
+  }
+}

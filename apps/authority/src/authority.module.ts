@@ -1,0 +1,69 @@
+import { Module, type DynamicModule } from '@nestjs/common'
+import type { KeyStore } from '@app/keys'
+import { KEY_STORE, roleDatabase, storesOf } from '@app/platform'
+import {
+  AgentStore,
+  CaStore,
+  CertificateStore,
+  CrlStore,
+  ExchangeKeyStore,
+  PrincipalStore,
+  RequestStore,
+  ResponseStore,
+  TemplateStore,
+  type ConnectionSettings
+} from '@app/storage'
+import { PipelineSteps } from './pipeline-steps.js'
+import { PublicationSteps } from './publication-steps.js'
+import { CaRegistry } from './ca/ca-registry.js'
+import { CrlService } from './crl/crl.service.js'
+import { EvaluateService } from './evaluate/evaluate.service.js'
+import { InternalRequests } from './evaluate/internal-requests.js'
+import { PolicyFacts } from './evaluate/policy-facts.js'
+import { ExchangeRequests } from './exchange/exchange-requests.js'
+import { Completion } from './issue/completion.js'
+import { IssueService } from './issue/issue.service.js'
+import { OrderPreparation } from './issue/order-preparation.js'
+import { FullResponseFactory } from './respond/full-response-factory.js'
+import { RespondService } from './respond/respond.service.js'
+
+const stores = [
+  AgentStore,
+  CaStore,
+  CertificateStore,
+  CrlStore,
+  ExchangeKeyStore,
+  PrincipalStore,
+  RequestStore,
+  ResponseStore,
+  TemplateStore
+]
+
+/** The role that holds the CA keys: it decides, signs and publishes, and serves nothing but its queues. */
+@Module({})
+export class AuthorityModule {
+  /** @param database how the role `authority` connects; `keys` holds the CA keys */
+  static register(database: ConnectionSettings, keys: KeyStore): DynamicModule {
+    return {
+      module: AuthorityModule,
+      imports: [roleDatabase('authority', database)],
+      providers: [
+        ...storesOf('authority', stores),
+        { provide: KEY_STORE, useValue: keys },
+        PipelineSteps,
+        PublicationSteps,
+        CaRegistry,
+        Completion,
+        CrlService,
+        EvaluateService,
+        ExchangeRequests,
+        FullResponseFactory,
+        InternalRequests,
+        IssueService,
+        OrderPreparation,
+        PolicyFacts,
+        RespondService
+      ]
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { AppError, asId, wipe, type AgentId, type CaId } from '@app/core'
+import { decodeDerPemOrBase64 } from '@app/der'
+import { judgeAgentCertificate } from '@app/escrow'
+import { readSecretFile, writeNewFile } from '@app/files'
+import { generateKeyPairOf, signerOf } from '@app/keys'
+import { buildPkcs12 } from '@app/client'
+import { OID } from '@app/oid'
+import { AgentStore, CaStore, CertificateStore, internalRequest, RequestStore, type CaRow } from '@app/storage'
+import { buildCertificationRequest, decodeCertificate, encodeName, formatName, type Certificate } from '@app/x509'
+import { chooseCa, withAdministration, type Administration } from './administration.js'
+import { waitForState, withRoles } from './pipeline-actions.js'
+
+/** Adds an agent by certificate; key usage, purpose and validity are checked. Returns a sentence for people. */
+export function addAgent(options: {
+  readonly name: string
+  readonly file: string
+  readonly ca?: string
+}): Promise<string> {
+  return withAdministration(async administration => {
+    const ca = await chooseCa(administration.database, options.ca)
+    const certificate = decodeCertificate(decodeDerPemOrBase64(readFileSync(options.file)))
+    const id = await recordAgent(administration, ca.id, options.name, certificate)
+    return `Agent ${id}, ${options.name}, can open the keys that "${ca.name}" archives from now on.`
+  })
+}
+
+/**
+ * Makes an agent for a trial: a key that only its PKCS#12 file has, and a certificate of the CA, handed over out of
+ * band. Returns a sentence for people.
+ */
+export function newAgent(options: {
+  readonly name: string
+  readonly out: string
+  readonly passwordFile: string
+  readonly ca?: string
+}): Promise<string> {
+  if (existsSync(options.out)) {
+    throw new AppError('file_exists', `${options.out} exists and is not overwritten. Choose another name.`)
+  }
+  return withAdministration(async administration => {
+    const ca = await chooseCa(administration.database, options.ca)
+    const password = await passwordOf(options.passwordFile)
+    const { privateKey } = await generateKeyPairOf('rsa-2048')
+    const signer = signerOf(privateKey)
+    const subject = encodeName([[{ type: OID.id_at_commonName, value: options.name }]])
+    const parts = { subject, publicKey: signer.publicKey.raw, attributes: [] }
+    const request = await buildCertificationRequest(parts, signer.scheme, data => signer.sign(data))
+    const certificate = await enrollAgent(administration, ca, options.name, signer.publicKey, request)
+    const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
+    try {
+      const chain = await chainOf(administration, ca)
+      const contents = { privateKey: pkcs8, certificate: certificate.raw, chain, friendlyName: options.name, password }
+      await writeNewFile(options.out, await buildPkcs12(contents), 0o600)
+    } finally {
+      wipe(pkcs8)
+    }
+    const id = await recordAgent(administration, ca.id, options.name, certificate)
+    return `Agent ${id}, ${options.name}: key and certificate are in ${options.out}, the password in ${options.passwordFile}. Keep them off this machine.`
+  })
+}
+
+/** The agents of a CA. */
+export function listAgents(caName: string | undefined): Promise<readonly object[]> {
+  return withAdministration(async ({ database, clock }) => {
+    const ca = await chooseCa(database, caName)
+    const rows = await new AgentStore(database.dataSource).list(ca.id)
+    return rows.map(({ id, name, subject, state, notAfter, sha256, certificate }) => ({
+      id,
+      name,
+      subject,
+      state,
+      usable: state === 'active' && judgeAgentCertificate(decodeCertificate(certificate), clock.now()).usable,
+      notAfter: notAfter.toISOString(),
+      sha256: sha256.toString('hex')
+    }))
+  })
+}
+
+/** Takes an agent out of use for new keys. Returns a sentence for people. */
+export function retireAgent(id: number): Promise<string> {
+  return withAdministration(async ({ database, clock, actor }) => {
+    const won = await new AgentStore(database.dataSource).retire(asId<AgentId>(id), { actor }, clock.now())
+    if (!won) throw new AppError('conflict', `There is no active agent ${id}.`)
+    return `Agent ${id} gets no more keys. What was sealed to it, it can still open.`
+  })
+}
+
+async function enrollAgent(
+  administration: Administration,
+  ca: CaRow,
+  name: string,
+  publicKey: { readonly raw: Uint8Array; readonly keyId: Uint8Array },
+  rawRequest: Uint8Array
+): Promise<Certificate> {
+  const { database, clock, actor } = administration
+  const requests = new RequestStore(database.dataSource)
+  const submitted = await requests.submit(
+    internalRequest({
+      caId: ca.id,
+      templateName: 'KeyRecoveryAgent',
+      publicKey: publicKey.raw,
+      keyId: publicKey.keyId,
+      rawRequest,
+      subject: `CN=${name}`,
+      rowFlags: 0,
+      submittedAt: clock.now()
+    }),
+    undefined,
+    { actor }
+  )
+  const { id } = submitted
+  await withRoles(administration, async roles => {
+    await waitForState(roles, requests, { id, step: 'evaluate', states: ['pending'] })
+    const approval = { id, from: 'pending', to: 'approved', because: { actor }, outOfBand: true } as const
+    if (!(await requests.move(approval, clock.now()))) {
+      throw new AppError('conflict', `Request ${id} was decided by somebody else.`)
+    }
+    await waitForState(roles, requests, { id, step: 'issue', states: ['issued'] })
+  })
+  const issued = await new CertificateStore(database.dataSource).findByRequest(id)
+  if (issued?.certificate == null) throw new AppError('not_found', `No certificate was issued for request ${id}.`)
+  return decodeCertificate(issued.certificate)
+}
+
+async function recordAgent(
+  { database, clock, actor }: Administration,
+  caId: CaId,
+  name: string,
+  certificate: Certificate
+): Promise<AgentId> {
+  const judgement = judgeAgentCertificate(certificate, clock.now())
+  if (!judgement.usable) throw new AppError('invalid_argument', judgement.detail, { fault: judgement.fault })
+  return new AgentStore(database.dataSource).add(
+    {
+      caId,
+      name,
+      certificate: Buffer.from(certificate.raw),
+      sha256: createHash('sha256').update(certificate.raw).digest(),
+      subject: formatName(certificate.subject),
+      issuer: Buffer.from(certificate.issuer.raw),
+      serialNumber: Buffer.from(certificate.serialNumber),
+      notBefore: certificate.notBefore,
+      notAfter: certificate.notAfter,
+      addedAt: clock.now()
+    },
+    { actor }
+  )
+}
+
+async function chainOf({ database }: Administration, ca: CaRow): Promise<readonly Uint8Array[]> {
+  const current = (await new CaStore(database.dataSource).listCertificates(ca.id)).at(-1)
+  return current?.certificate == null ? [] : [current.certificate, ...current.chain]
+}
+
+/** The password in a file; a new one is made when there is no such file. */
+async function passwordOf(file: string): Promise<string> {
+  if (!existsSync(file)) await writeNewFile(file, Buffer.from(`${randomBytes(18).toString('base64url')}\n`), 0o600)
+  return Buffer.from(await readSecretFile(file)).toString('utf8')
+}

@@ -1,0 +1,1 @@
+export { configReference, loadConfig } from '@app/platform'

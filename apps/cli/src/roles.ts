@@ -1,0 +1,61 @@
+import { NestFactory } from '@nestjs/core'
+import type { DynamicModule, INestApplicationContext } from '@nestjs/common'
+import { systemClock } from '@app/core'
+import { nestLoggerOf, runtimeModule, type Logger, type Runtime } from '@app/platform'
+import { Outcomes, Steps, Wakeups } from '@app/queue'
+import { ArchiveModule } from '../../archive/src/archive.module.js'
+import { AuthorityModule } from '../../authority/src/authority.module.js'
+import { systemEntropy } from './administration/administration.js'
+import type { Installation } from './installation.js'
+
+/** The roles that serve nothing but their queues. */
+export type WorkerRole = 'authority' | 'archive'
+
+/** Roles at work in this process. */
+export interface RunningRoles {
+  readonly runtime: Runtime
+  readonly context: INestApplicationContext
+  stop(): Promise<void>
+}
+
+/** What a process runs with: the wake-ups of its steps and those who wait for outcomes. */
+export function createRuntime(installation: Installation, log: Logger): Runtime {
+  const wakeups = new Wakeups({ connection: installation.connection('front'), log })
+  return {
+    config: installation.config,
+    clock: systemClock,
+    entropy: systemEntropy,
+    wakeups,
+    steps: new Steps(wakeups, log),
+    outcomes: new Outcomes()
+  }
+}
+
+/** Starts worker roles. Their steps run when they are woken: by `runtime.wakeups`, once these have been started. */
+export async function startRoles(
+  installation: Installation,
+  roles: readonly WorkerRole[],
+  log: Logger
+): Promise<RunningRoles> {
+  const runtime = createRuntime(installation, log)
+  const modules: Record<WorkerRole, () => DynamicModule> = {
+    authority: () => AuthorityModule.register(installation.connection('authority'), installation.keys('authority')),
+    archive: () => ArchiveModule.register(installation.connection('archive'), installation.keys('archive'))
+  }
+  class RolesModule {}
+  const imports = [runtimeModule(runtime), ...roles.map(role => modules[role]())]
+  const context = await NestFactory.createApplicationContext(
+    { module: RolesModule, imports },
+    { logger: nestLoggerOf(log), abortOnError: false }
+  )
+  return {
+    runtime,
+    context,
+    stop: async () => {
+      await runtime.wakeups.stop()
+      await runtime.steps.stop()
+      runtime.outcomes.close()
+      await context.close()
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import { systemClock } from '@app/core'
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import {
+  createHealth,
+  createHttpsApplication,
+  createMetrics,
+  createPlainListener,
+  createShutdown,
+  runtimeModule,
+  type Config,
+  type Health,
+  type HttpsApplication,
+  type Logger,
+  type Metrics,
+  type PlainHandler,
+  type Runtime,
+  type Shutdown
+} from '@app/platform'
+import { CaStore, openDatabase } from '@app/storage'
+import { DistributionService } from '../../front/src/distribution/distribution.service.js'
+import { FrontModule } from '../../front/src/front.module.js'
+import { TlsIdentity } from '../../front/src/listener/tls-identity.js'
+import { CaSetup } from '../../authority/src/ca/ca-setup.js'
+import { localActor, systemEntropy } from './administration/administration.js'
+import { fingerprintOf } from './administration/ca-actions.js'
+import { openInstallation, type Installation } from './installation.js'
+import { startRoles, type WorkerRole } from './roles.js'
+
+const firstCaName = 'Certkeep Root CA'
+const identityCheck = 6 * 3_600_000
+
+/** A server at work. */
+export interface RunningServer {
+  readonly installation: Installation
+  readonly runtime: Runtime
+  /** The ports in use, which matter when the configuration says 0; absent without the role `front`. */
+  readonly ports?: { readonly https: number; readonly http: number; readonly metrics: number }
+  /** Set when this start made the first CA. */
+  readonly firstCa?: { readonly name: string; readonly fingerprint: string }
+  readonly shutdown: Shutdown
+}
+
+/**
+ * Starts the roles of the configuration: database, schema, first CA, workers, listeners, in this order. Whatever has
+ * been started is ended again when a later part fails. Throws `config_invalid`, `database_incompatible`, `unavailable`.
+ */
+export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  const shutdown = createShutdown({ graceSeconds: config.graceSeconds, logger: log })
+  try {
+    const installation = await openInstallation(config, message => log.info({}, message))
+    shutdown.add('database', () => installation.close())
+    const firstCa = config.roles.includes('authority') ? await makeFirstCa(installation) : undefined
+
+    const workers = config.roles.filter((role): role is WorkerRole => role === 'authority' || role === 'archive')
+    const { runtime, stop } = await startRoles(installation, workers, log)
+    shutdown.add('workers', stop)
+    await runtime.wakeups.start()
+
+    const ports = config.roles.includes('front') ? await startFront(installation, runtime, log, shutdown) : undefined
+    return {
+      installation,
+      runtime,
+      shutdown,
+      ...(ports === undefined ? {} : { ports }),
+      ...(firstCa === undefined ? {} : { firstCa })
+    }
+  } catch (error) {
+    await shutdown.run('The start failed.')
+    throw error
+  }
+}
+
+/** The first start of an installation makes a CA, so that there is something to enroll at. */
+async function makeFirstCa(installation: Installation): Promise<RunningServer['firstCa']> {
+  const database = await openDatabase(installation.owner)
+  try {
+    if ((await new CaStore(database.dataSource).list()).length > 0) return undefined
+    const keys = installation.keys('authority')
+    const setup = new CaSetup({ database, keys, clock: systemClock, entropy: systemEntropy })
+    const { certificate } = await setup.createRoot({
+      name: firstCaName,
+      key: 'rsa-3072',
+      validityYears: 10,
+      actor: localActor()
+    })
+    return { name: firstCaName, fingerprint: fingerprintOf(certificate) }
+  } finally {
+    await database.close()
+  }
+}
+
+async function startFront(
+  installation: Installation,
+  runtime: Runtime,
+  log: Logger,
+  shutdown: Shutdown
+): Promise<NonNullable<RunningServer['ports']>> {
+  const { config } = installation
+  const metrics = createMetrics()
+  const health = createHealth((check, reason) => log.warn({ check, reason }, 'A health check fails.'))
+  class ServerModule {}
+  const module = {
+    module: ServerModule,
+    imports: [runtimeModule(runtime), FrontModule.register(installation.connection('front'))]
+  }
+  const https = await createHttpsApplication(module, {
+    bodyBytes: config.limits.bodyBytes,
+    logger: log,
+    metrics,
+    health,
+    hsts: !config.hostNames.includes('localhost')
+  })
+  shutdown.add('https', grace => (health.drain(), https.close(grace)))
+  describeApi(https.app, config)
+  await https.app.init()
+  health.add('database', async () => void (await https.app.get(CaStore).list()))
+
+  https.renew(await https.app.get(TlsIdentity).current())
+  keepIdentity(https, log, shutdown)
+  return {
+    ...(await startPlainListeners(https.app, { config, log, metrics, health, shutdown })),
+    https: await https.listen(config.https.host, config.https.port)
+  }
+}
+
+/** Renews the certificate of the listener by itself. */
+function keepIdentity(https: HttpsApplication, log: Logger, shutdown: Shutdown): void {
+  const timer = setInterval(() => {
+    https.app
+      .get(TlsIdentity)
+      .current()
+      .then(tls => https.renew(tls))
+      .catch((error: unknown) => log.error({ error }, 'The certificate of the HTTPS listener could not be renewed.'))
+  }, identityCheck)
+  timer.unref()
+  shutdown.add('identity', () => clearInterval(timer))
+}
+
+interface PlainParts {
+  readonly config: Config
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly health: Health
+  readonly shutdown: Shutdown
+}
+
+async function startPlainListeners(
+  app: NestFastifyApplication,
+  { config, log, metrics, shutdown }: PlainParts
+): Promise<{ readonly http: number; readonly metrics: number }> {
+  const distribution = app.get(DistributionService)
+  const files: PlainHandler = async ({ path }) => {
+    if (path === '/healthz') return { contentType: 'application/json', body: '{"status":"ok"}' }
+    const file = await distribution.find(path)
+    if (file === undefined) return undefined
+    return { contentType: file.type, body: file.body, headers: { 'cache-control': `public, max-age=${file.maxAge}` } }
+  }
+  const http = createPlainListener([files], log)
+  shutdown.add('http', grace => http.close(grace))
+  const measured = createPlainListener([metrics.handler], log)
+  shutdown.add('metrics', grace => measured.close(grace))
+  return {
+    http: await http.listen(config.http.host, config.http.port),
+    metrics: await measured.listen(config.metrics.host, config.metrics.port)
+  }
+}
+
+function describeApi(app: NestFastifyApplication, config: Config): void {
+  const description = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Certkeep')
+    .setDescription('Enrollment with key archival: the mirror of ICertRequest, and CMC over HTTP.')
+    .setVersion('1')
+    .addServer(config.publicUrl)
+    .addBearerAuth()
+    .build()
+  SwaggerModule.setup('api', app, () => SwaggerModule.createDocument(app, description), {
+    jsonDocumentUrl: 'api/openapi.json',
+    yamlDocumentUrl: 'api/openapi.yaml'
+  })
+}

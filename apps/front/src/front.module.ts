@@ -1,0 +1,68 @@
+import { Module, type DynamicModule } from '@nestjs/common'
+import { roleDatabase, storesOf } from '@app/platform'
+import {
+  AgentStore,
+  CaStore,
+  CertificateStore,
+  CrlStore,
+  ExchangeKeyStore,
+  PrincipalStore,
+  RequestStore,
+  ResponseStore,
+  TemplateStore,
+  type ConnectionSettings
+} from '@app/storage'
+import { AuthoritiesController } from './authorities/authorities.controller.js'
+import { AuthoritiesService } from './authorities/authorities.service.js'
+import { CaProperties } from './authorities/ca-properties.js'
+import { ExchangeCertificates } from './authorities/exchange-certificates.js'
+import { CmcController } from './cmc/cmc.controller.js'
+import { CmcService } from './cmc/cmc.service.js'
+import { DistributionService } from './distribution/distribution.service.js'
+import { EnrollmentController } from './enrollment/enrollment.controller.js'
+import { EnrollmentService } from './enrollment/enrollment.service.js'
+import { ErrorsController } from './enrollment/errors.controller.js'
+import { FullResponses } from './enrollment/full-responses.js'
+import { OwnRequests } from './enrollment/own-requests.js'
+import { TlsIdentity } from './listener/tls-identity.js'
+import { RequesterGuard } from './requester/requester.guard.js'
+import { SubmissionService } from './submission/submission.service.js'
+
+const stores = [
+  AgentStore,
+  CaStore,
+  CertificateStore,
+  CrlStore,
+  ExchangeKeyStore,
+  PrincipalStore,
+  RequestStore,
+  ResponseStore,
+  TemplateStore
+]
+
+/** The role that takes requests and hands out answers. Its only key is that of its TLS listener. */
+@Module({})
+export class FrontModule {
+  /** @param database how the role `front` connects */
+  static register(database: ConnectionSettings): DynamicModule {
+    return {
+      module: FrontModule,
+      imports: [roleDatabase('front', database)],
+      controllers: [AuthoritiesController, EnrollmentController, CmcController, ErrorsController],
+      providers: [
+        ...storesOf('front', stores),
+        AuthoritiesService,
+        CaProperties,
+        CmcService,
+        DistributionService,
+        EnrollmentService,
+        ExchangeCertificates,
+        FullResponses,
+        OwnRequests,
+        RequesterGuard,
+        SubmissionService,
+        TlsIdentity
+      ]
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import type { DynamicModule } from '@nestjs/common'
+import type { Clock, Entropy } from '@app/core'
+import { Outcomes, Steps, Wakeups } from '@app/queue'
+import type { Config } from './config/load.js'
+import { CLOCK, CONFIG, ENTROPY } from './injection.js'
+
+/** What every role of a process shares. */
+export interface Runtime {
+  readonly config: Config
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly wakeups: Wakeups
+  readonly steps: Steps
+  readonly outcomes: Outcomes
+}
+
+class RuntimeModule {}
+
+/** Makes the runtime available for injection everywhere in an application. */
+export function runtimeModule(runtime: Runtime): DynamicModule {
+  const providers = [
+    { provide: CONFIG, useValue: runtime.config },
+    { provide: CLOCK, useValue: runtime.clock },
+    { provide: ENTROPY, useValue: runtime.entropy },
+    { provide: Wakeups, useValue: runtime.wakeups },
+    { provide: Steps, useValue: runtime.steps },
+    { provide: Outcomes, useValue: runtime.outcomes }
+  ]
+  return { module: RuntimeModule, global: true, providers, exports: providers }
+}

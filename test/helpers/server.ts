@@ -1,0 +1,216 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { asPrincipalId, systemClock, type CaId } from '@app/core'
+import { encodePem } from '@app/der'
+import { CertRequest } from '@app/client'
+import type { KeySpec } from '@app/keys'
+import { createLogger, loadConfig, type Config, type SettingsInput } from '@app/platform'
+import { AgentStore, openDatabase, PrincipalStore, PROCESS_ROLES, type PrincipalRow } from '@app/storage'
+import { formatName, type Certificate } from '@app/x509'
+import { inject } from 'vitest'
+import { systemEntropy } from '../../apps/cli/src/administration/administration.js'
+import { openInstallation } from '../../apps/cli/src/installation.js'
+import { startServer, type RunningServer } from '../../apps/cli/src/server.js'
+import { CaSetup } from '../../apps/authority/src/ca/ca-setup.js'
+import { createTestDatabase, type TestDatabase } from './database.js'
+import { makeRecoveryAgent, type RecoveryAgent } from './recovery-agent.js'
+
+/** A server in this process, with all roles, on a database of its own. */
+export interface TestServer {
+  /** `https://127.0.0.1:…` */
+  readonly url: string
+  readonly httpUrl: string
+  readonly metricsUrl: string
+  /** PEM of the root certificate. */
+  readonly root: string
+  readonly ca: { readonly id: CaId; readonly name: string; readonly certificate: Certificate }
+  /** The recovery agents, with their private keys. */
+  readonly agents: readonly RecoveryAgent[]
+  readonly config: Config
+  readonly running: RunningServer
+  readonly database: TestDatabase
+  /** Adds a principal with a token. */
+  addPrincipal(changes?: Partial<PrincipalRow>): Promise<TestPrincipal>
+  /** A client of the SDK with the principal's token. */
+  connect(principal: TestPrincipal): CertRequest
+  /** Ends the server and starts another on the same home and database. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Somebody who can enroll. */
+export interface TestPrincipal {
+  readonly row: Omit<PrincipalRow, 'disabledAt'>
+  readonly token: string
+}
+
+/** What may differ from server to server. */
+export interface TestServerOptions {
+  readonly caName?: string
+  readonly key?: KeySpec
+  /** How many recovery agents there are. */
+  readonly agents?: number
+  readonly settings?: SettingsInput
+}
+
+/** Starts a server. Use it in `beforeAll` and stop it in `afterAll`. */
+export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const database = await createTestDatabase()
+  const home = mkdtempSync(join(tmpdir(), 'certkeep-server-'))
+  writeSecrets(home)
+  const config = loadConfig({}, { overrides: settingsFor(home, database, options.settings) })
+  const log = createLogger({
+    level: process.env['CERTKEEP_TEST_LOG'] === undefined ? 'silent' : 'debug',
+    format: 'json'
+  })
+  const { caId, certificate } = await makeCa(config, options)
+  const agents = await Promise.all(
+    Array.from({ length: options.agents ?? 2 }, (_, index) => makeRecoveryAgent(`Agent ${index + 1}`))
+  )
+  await addAgents(database, caId, agents)
+  let running = await startServer(config, log)
+  const ports = (): NonNullable<RunningServer['ports']> => {
+    if (running.ports === undefined) throw new Error('The server has no listeners.')
+    return running.ports
+  }
+  const root = encodePem('CERTIFICATE', certificate.raw)
+  const ca = { id: caId, name: options.caName ?? 'Test CA', certificate }
+  return {
+    get url() {
+      return `https://127.0.0.1:${ports().https}`
+    },
+    get httpUrl() {
+      return `http://127.0.0.1:${ports().http}`
+    },
+    get metricsUrl() {
+      return `http://127.0.0.1:${ports().metrics}`
+    },
+    root,
+    ca,
+    agents,
+    config,
+    get running() {
+      return running
+    },
+    database,
+    addPrincipal: changes => addPrincipal(database, changes),
+    connect(principal): CertRequest {
+      const url = `https://127.0.0.1:${ports().https}`
+      return new CertRequest({ url, trust: root, ca: ca.name, credentials: { token: principal.token } })
+    },
+    async restart() {
+      await running.shutdown.run('restart')
+      running = await startServer(config, log)
+    },
+    async stop() {
+      await running.shutdown.run('test')
+      await database.drop()
+      rmSync(home, { recursive: true, force: true })
+    }
+  }
+}
+
+/** The passwords of the roles belong to the whole cluster of the test run, so every home has the same. */
+function writeSecrets(home: string): void {
+  const { rolePasswords } = inject('postgres')
+  mkdirSync(join(home, 'secrets'), { mode: 0o700 })
+  for (const role of PROCESS_ROLES) {
+    writeFileSync(join(home, 'secrets', `database-${role}`), rolePasswords[role], { mode: 0o600 })
+  }
+}
+
+function settingsFor(home: string, { settings }: TestDatabase, changes: SettingsInput = {}): SettingsInput {
+  const { user, password = '', host = '', port, database } = settings.owner
+  const where = new URLSearchParams({ host })
+  return {
+    home,
+    databaseUrl: `postgres://${user}:${encodeURIComponent(password)}@localhost:${port}/${database}?${where.toString()}`,
+    https: { port: 0 },
+    http: { port: 0 },
+    metrics: { port: 0 },
+    limits: { requestsPerMinute: 0, failuresPerMinute: 0 },
+    graceSeconds: 5,
+    ...changes
+  }
+}
+
+async function makeCa(
+  config: Config,
+  options: TestServerOptions
+): Promise<{ readonly caId: CaId; readonly certificate: Certificate }> {
+  const installation = await openInstallation(config, () => undefined)
+  const database = await openDatabase(installation.owner)
+  try {
+    const keys = installation.keys('authority')
+    const setup = new CaSetup({ database, keys, clock: systemClock, entropy: systemEntropy })
+    return await setup.createRoot({
+      name: options.caName ?? 'Test CA',
+      key: options.key ?? 'p-256',
+      validityYears: 5,
+      actor: 'test'
+    })
+  } finally {
+    await database.close()
+    await installation.close()
+  }
+}
+
+async function addAgents(database: TestDatabase, caId: CaId, agents: readonly RecoveryAgent[]): Promise<void> {
+  const store = new AgentStore((await database.open('owner')).dataSource)
+  for (const { name, certificate } of agents) {
+    await store.add(
+      {
+        caId,
+        name,
+        certificate: Buffer.from(certificate.raw),
+        sha256: createHash('sha256').update(certificate.raw).digest(),
+        subject: formatName(certificate.subject),
+        issuer: Buffer.from(certificate.issuer.raw),
+        serialNumber: Buffer.from(certificate.serialNumber),
+        notBefore: certificate.notBefore,
+        notAfter: certificate.notAfter,
+        addedAt: new Date()
+      },
+      { actor: 'test' }
+    )
+  }
+}
+
+async function addPrincipal(database: TestDatabase, changes: Partial<PrincipalRow> = {}): Promise<TestPrincipal> {
+  const principals = new PrincipalStore((await database.open('owner')).dataSource)
+  const accountName = changes.accountName ?? `user${randomBytes(3).toString('hex')}`
+  const kind = changes.kind ?? 'user'
+  const row = {
+    id: asPrincipalId(randomUUID()),
+    kind,
+    sid: `S-1-5-21-1-2-3-${randomBytes(4).readUInt32BE()}`,
+    accountName,
+    domain: 'EXAMPLE',
+    displayName: accountName,
+    distinguishedName: null,
+    upn: `${accountName}@example.org`,
+    mail: `${accountName}@example.org`,
+    dnsName: kind === 'computer' ? `${accountName}.example.org` : null,
+    groupNames: [kind === 'computer' ? 'Domain Computers' : 'Domain Users'],
+    createdAt: new Date(),
+    ...changes
+  }
+  await principals.add(row, { actor: 'test' })
+  const token = `ckt_${randomBytes(32).toString('base64url')}`
+  await principals.addCredential(
+    {
+      id: randomUUID(),
+      principalId: row.id,
+      label: 'test',
+      tokenHash: createHash('sha256').update(token).digest(),
+      scopes: ['enroll'],
+      caId: null,
+      expiresAt: new Date(Date.now() + 3_600_000),
+      createdAt: new Date()
+    },
+    { actor: 'test' }
+  )
+  return { row, token }
+}
