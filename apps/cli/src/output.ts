@@ -1,0 +1,108 @@
+import { once } from 'node:events'
+import { styleText } from 'node:util'
+import { Option, type Command } from 'commander'
+import { AppError } from '@app/core'
+import { encodePem } from '@app/der'
+import { writeNewFile } from '@app/files'
+
+/** The forms that data on stdout can have; each command offers some. */
+export type OutputFormat = 'table' | 'json' | 'pem' | 'der' | 'p7b'
+
+/** The option that chooses the form of the data; the first is the default. */
+export function outputOption(...formats: readonly [OutputFormat, ...OutputFormat[]]): Option {
+  return new Option('-o, --output <format>', 'the form of the data on stdout').choices(formats).default(formats[0])
+}
+
+/** Facts to show: names and values in their order; what is undefined is left out. */
+export type Facts = Readonly<Record<string, unknown>>
+
+/** Facts as JSON, or as lines of name and value for people. */
+export function printFacts(facts: Facts, format: OutputFormat): Promise<void> {
+  return print(format === 'json' ? jsonOf(facts) : tableOf(facts))
+}
+
+/** A value as indented JSON with a final line break. */
+export function jsonOf(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`
+}
+
+/** Lines of name and value; what is inside of a value is indented below its name. */
+export function tableOf(facts: Facts, indent = ''): string {
+  const present = Object.entries(facts).filter(([, value]) => value !== undefined && value !== null)
+  const width = Math.max(0, ...present.map(([name]) => name.length))
+  return present.map(([name, value]) => line(name, value, width, indent)).join('')
+}
+
+function line(name: string, value: unknown, width: number, indent: string): string {
+  if (typeof value !== 'object' || value === null) return `${indent}${name.padEnd(width)}  ${String(value)}\n`
+  if (!Array.isArray(value)) return `${indent}${name}\n${tableOf(value as Facts, `${indent}  `)}`
+  if (value.length === 0) return `${indent}${name.padEnd(width)}  none\n`
+  return `${indent}${name}\n${value.map(member => itemOf(member, `${indent}  `)).join('')}`
+}
+
+function itemOf(value: unknown, indent: string): string {
+  if (typeof value !== 'object' || value === null) return `${indent}- ${String(value)}\n`
+  const table = tableOf(value as Facts, `${indent}  `)
+  return `${indent}- ${table.slice(indent.length + 2)}`
+}
+
+/** Writes data to stdout and resolves when it is on its way. */
+export async function print(data: string | Uint8Array): Promise<void> {
+  if (!process.stdout.write(data)) await once(process.stdout, 'drain')
+}
+
+/** A message or certificate to print or to write into a file. */
+export interface Encodable {
+  readonly der: Uint8Array
+  readonly pemLabel: string
+}
+
+/** Prints DER or PEM, into a new file (mode 0644) when one is named. Throws `file_exists`. */
+export async function printEncoded(items: readonly Encodable[], format: OutputFormat, file?: string): Promise<void> {
+  const bytes =
+    format === 'pem'
+      ? Buffer.from(items.map(({ der, pemLabel }) => encodePem(pemLabel, der)).join(''))
+      : (items[0] as Encodable).der
+  if (file !== undefined) return writeNewFile(file, bytes, 0o644)
+  if (format !== 'pem' && process.stdout.isTTY) {
+    throw new AppError('invalid_argument', `${format} is no text; name a file with --out or redirect the output.`)
+  }
+  return print(bytes)
+}
+
+/** What a command says to people, on stderr. */
+export interface Talk {
+  /** One sentence; nothing with `--quiet`. */
+  say(text: string): void
+  /** A line that the next one replaces, on a terminal only. */
+  progress(text: string): void
+}
+
+/** The talk of a command, after its options. */
+export function talkOf(command: Command): Talk {
+  const { quiet } = command.optsWithGlobals<{ quiet?: boolean }>()
+  const isLive = quiet !== true && process.stderr.isTTY
+  let isDirty = false
+  const clear = (): void => {
+    if (isDirty) process.stderr.write('\r\u001b[K')
+    isDirty = false
+  }
+  return {
+    say: text => {
+      clear()
+      if (quiet !== true) process.stderr.write(`${text}\n`)
+    },
+    progress: text => {
+      if (!isLive) return
+      clear()
+      process.stderr.write(text)
+      isDirty = true
+    }
+  }
+}
+
+/** The line that ends a command that failed: on stderr whatever `--quiet` says. */
+export function errorLine(message: string, code: string): string {
+  // styleText leaves the colours out where NO_COLOR is set or stderr is no terminal.
+  return `${styleText('red', 'certkeep:', { stream: process.stderr })} ${message} (${code})\n`
+}
