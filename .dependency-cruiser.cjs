@@ -44,7 +44,7 @@ module.exports = {
     {
       name: 'apps-never-import-each-other',
       severity: 'error',
-      from: { path: '^apps/([^/]+)/', pathNot: '^apps/cli/src/(serve|installation)' },
+      from: { path: '^apps/([^/]+)/', pathNot: '^apps/cli/src/(server|roles|demo|administration/)' },
       to: { path: '^apps/', pathNot: '^apps/$1/' }
     },
     {

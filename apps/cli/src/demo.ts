@@ -96,7 +96,7 @@ async function enrollAndRecover(server: RunningServer, url: string, home: string
     throw new AppError('internal', `The request was not issued: ${request.dispositionMessage}`)
   }
   const response = await request.getFullResponseProperty(FR_PROP_FULLRESPONSE)
-  await enrollment.acceptResponse(response as Uint8Array)
+  await enrollment.acceptResponse(response)
   const files = await enrollment.installAsPem(join(home, 'alice'))
   const certificate = new X509Certificate(readFileSync(files.certificate))
   tell(`Full response verified and accepted: serial ${certificate.serialNumber}, in alice/`)

@@ -62,7 +62,7 @@ export async function openInstallation(config: Config, report: Report): Promise<
         mkdirSync(directory, { recursive: true, mode: 0o700 })
         return createFileKeyStore({ files: createKeyFiles(directory), passphrase })
       },
-      close: database.close
+      close: () => database.close()
     }
   } catch (error) {
     await database.close()

@@ -53,8 +53,9 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const firstCa = config.roles.includes('authority') ? await makeFirstCa(installation) : undefined
 
     const workers = config.roles.filter((role): role is WorkerRole => role === 'authority' || role === 'archive')
-    const { runtime, stop } = await startRoles(installation, workers, log)
-    shutdown.add('workers', stop)
+    const running = await startRoles(installation, workers, log)
+    shutdown.add('workers', () => running.stop())
+    const { runtime } = running
     await runtime.wakeups.start()
 
     const ports = config.roles.includes('front') ? await startFront(installation, runtime, log, shutdown) : undefined

@@ -178,7 +178,7 @@ describe('strangers’ bytes', () => {
   it('throw nothing but the program’s own error', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), bytes => {
-        codeOf(() => walk(DerReader.over(bytes)))
+        expect(() => codeOf(() => walk(DerReader.over(bytes)))).not.toThrow()
       }),
       { numRuns: 2000 }
     )

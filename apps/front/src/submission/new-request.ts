@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto'
-import { AppError, type CaId, type PrincipalId } from '@app/core'
-import { CR_FLG, readEnrollmentRequest, type EnrollmentRequest, type SubmitFlags } from '@app/cmc'
+import { AppError, isAppError, type CaId, type PrincipalId } from '@app/core'
+import {
+  CR_FLG,
+  decodeStoredRequest,
+  readEnrollmentRequest,
+  type EnrollmentRequest,
+  type RequestFacts,
+  type SubmitFlags
+} from '@app/cmc'
 import { formatName } from '@app/x509'
 import type { NewRequest } from '@app/storage'
 
@@ -50,7 +57,7 @@ export function newRequest(submission: Submission, read: Read, now: Date): NewRe
     idempotencyKey: submission.idempotencyKey ?? null,
     submittedAt: now
   }
-  if (failure !== undefined) return { ...common, ...unreadable(submission, failure) }
+  if (failure !== undefined) return { ...common, ...refused(submission, failure) }
   return {
     ...common,
     ...facts(request),
@@ -61,8 +68,7 @@ export function newRequest(submission: Submission, read: Read, now: Date): NewRe
   }
 }
 
-type Rest = Omit<
-  NewRequest,
+type Filled =
   | 'caId'
   | 'requestDigest'
   | 'requestAttributes'
@@ -71,55 +77,84 @@ type Rest = Omit<
   | 'requesterName'
   | 'idempotencyKey'
   | 'submittedAt'
+type Rest = Omit<NewRequest, Filled>
+type Outcome = 'state' | 'failureCode' | 'failureMessage' | 'dispositionMessage'
+type Claims = Pick<
+  Rest,
+  | 'format'
+  | 'dialect'
+  | 'subject'
+  | 'publicKey'
+  | 'keyId'
+  | 'templateName'
+  | 'bodyPartId'
+  | 'transactionId'
+  | 'senderNonce'
 >
 
-function facts(
-  request: EnrollmentRequest
-): Omit<Rest, 'state' | 'failureCode' | 'failureMessage' | 'dispositionMessage'> {
+function facts(request: EnrollmentRequest): Omit<Rest, Outcome> {
   const { archivedKey } = request
   return {
-    format: request.format,
-    dialect: request.dialect,
-    rawRequest: Buffer.from(request.stored),
+    ...claims(request),
+    rawRequest: request.stored,
     rowFlags: archivedKey === undefined ? 0 : CR_FLG.CR_FLG_VALIDENCRYPTEDKEYHASH,
-    subject: request.subject === undefined ? null : formatName(request.subject),
-    publicKey: Buffer.from(request.publicKey.raw),
-    keyId: Buffer.from(request.publicKey.keyId),
-    templateName: request.template.names[0] ?? request.template.oid ?? null,
     carriesKey: archivedKey !== undefined,
     keyHashAlgorithm: archivedKey?.hash?.algorithm ?? null,
-    keyHash: archivedKey?.hash === undefined ? null : Buffer.from(archivedKey.hash.value),
-    proofDigest: request.proof.digest,
-    bodyPartId: request.bodyPartId,
-    transactionId: request.transactionId === undefined ? null : Buffer.from(request.transactionId),
-    senderNonce: request.senderNonce === undefined ? null : Buffer.from(request.senderNonce)
+    keyHash: archivedKey?.hash?.value ?? null,
+    proofDigest: request.proof.digest
+  }
+}
+
+function claims(request: RequestFacts): Claims {
+  const { format, dialect, subject, publicKey, template, bodyPartId, transactionId, senderNonce } = request
+  return {
+    format,
+    dialect,
+    subject: subject === undefined ? null : formatName(subject),
+    publicKey: publicKey.raw,
+    keyId: publicKey.keyId,
+    templateName: template.names[0] ?? template.oid ?? null,
+    bodyPartId,
+    transactionId: transactionId ?? null,
+    senderNonce: senderNonce ?? null
   }
 }
 
 /**
- * A message that is refused is kept as evidence only when it cannot hold an archived key in a place that was not
- * recognised: what could not be read completely is not stored.
+ * What a refused message says of itself, as far as it can be read: the answer must name the transaction that it answers
+ * (RFC 10002 (RFC 5272), 6.6). The message itself is not kept, for it may hold a key where none belongs.
  */
-function unreadable(submission: Submission, failure: AppError): Rest {
+function refused(submission: Submission, failure: AppError): Rest {
   return {
-    format: submission.flags.expectFormat ?? 'cmc',
-    dialect: 'microsoft',
-    rawRequest: Buffer.alloc(0),
+    ...claimsIn(submission),
+    rawRequest: new Uint8Array(),
     rowFlags: 0,
-    subject: null,
-    publicKey: null,
-    keyId: null,
-    templateName: null,
     carriesKey: false,
     keyHashAlgorithm: null,
     keyHash: null,
     proofDigest: null,
-    bodyPartId: 1,
-    transactionId: null,
-    senderNonce: null,
     state: 'failed',
     failureCode: failure.code,
     failureMessage: failure.message,
     dispositionMessage: `Error parsing request: ${failure.message}`
+  }
+}
+
+function claimsIn({ bytes, flags }: Submission): Claims {
+  try {
+    return claims(decodeStoredRequest(bytes))
+  } catch (error) {
+    if (!isAppError(error)) throw error
+    return {
+      format: flags.expectFormat ?? 'cmc',
+      dialect: 'microsoft',
+      subject: null,
+      publicKey: null,
+      keyId: null,
+      templateName: null,
+      bodyPartId: 1,
+      transactionId: null,
+      senderNonce: null
+    }
   }
 }
