@@ -71,7 +71,7 @@ export function withInstallationOptions(command: Command): Command {
 }
 
 /** Collects the values of an option that may be repeated. */
-function collect(value: string, previous: readonly string[]): readonly string[] {
+export function collect(value: string, previous: readonly string[]): readonly string[] {
   return [...previous, value]
 }
 

@@ -1,5 +1,6 @@
 import type { FR_PROP_FULLRESPONSE } from '@app/cmc'
-import { AppError, DISPOSITIONS, fromBase64, toBase64 } from '@app/core'
+import { AppError, DISPOSITIONS, toBase64 } from '@app/core'
+import { decodeDer } from './authorities.js'
 import { Transport, type ConnectionSettings } from './transport.js'
 
 /** What the server says of a request; see the REST interface. */
@@ -135,7 +136,7 @@ export class CertRequest implements AsyncDisposable {
     const { certificates } = await this.transport.json<{ readonly certificates: readonly string[] }>({
       path: this.base
     })
-    return certificates.map(bytesOf)
+    return certificates.map(decodeDer)
   }
 
   /** A property of the CA, by CR_PROP number or name. */
@@ -178,12 +179,6 @@ export class CertRequest implements AsyncDisposable {
 
   private async property(path: string, index: number): Promise<PropertyValue> {
     const { type, value } = await this.transport.json<PropertyAnswer>({ path, query: { index } })
-    return type === 'binary' ? bytesOf(String(value)) : value
+    return type === 'binary' ? decodeDer(String(value)) : value
   }
-}
-
-function bytesOf(base64: string): Uint8Array {
-  const bytes = fromBase64(base64)
-  if (bytes === undefined) throw new AppError('server_unreachable', 'The server answered something that is not base64.')
-  return bytes
 }

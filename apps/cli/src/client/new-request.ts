@@ -1,7 +1,8 @@
-import type { RequestOptions } from '@app/client'
-import { decodePrivateKey, Enrollment, savePending, type PendingFiles } from '@app/client'
+import type { KeyObject } from 'node:crypto'
+import { decodePrivateKey, Enrollment, savePending, type PendingFiles, type RequestOptions } from '@app/client'
 import { parseRequestAttributes } from '@app/cmc'
 import { AppError, isAppError } from '@app/core'
+import { generateKeyPairOf } from '@app/keys'
 import type { NewRequestOptions } from '../client-options.js'
 import type { Talk } from '../output.js'
 import { findConnection, findTrust, readSecret, readText, withCa } from './connection.js'
@@ -17,10 +18,11 @@ export interface KeptRequest {
 
 /** Makes a key and a request and keeps both in a directory, for `request submit` and `request accept`. */
 export async function makeRequest(options: NewRequestOptions, directory: string, talk: Talk): Promise<KeptRequest> {
-  const archival = await findArchival(options, talk)
-  const enrollment = new Enrollment({ key: await keyOf(options), ...archival })
+  const passphrase = options.passphraseFile === undefined ? undefined : await readSecret(options.passphraseFile)
+  const privateKey = await privateKeyOf(options, passphrase)
+  const archival = await findArchival(options, privateKey, talk)
+  const enrollment = new Enrollment({ key: { privateKey }, ...archival })
   const request = await enrollment.createRequest(wishesOf(options))
-  const passphrase = await passphraseOf(options)
   const files = await savePending(directory, enrollment, request, passphrase === undefined ? {} : { passphrase })
   talk.say(
     enrollment.archivesKey
@@ -30,11 +32,9 @@ export async function makeRequest(options: NewRequestOptions, directory: string,
   return { enrollment, request, files }
 }
 
-/** The passphrase that protects the private key; undefined when there is none. */
-export async function passphraseOf({ passphraseFile }: { readonly passphraseFile?: string }): Promise<
-  string | undefined
-> {
-  return passphraseFile === undefined ? undefined : readSecret(passphraseFile)
+async function privateKeyOf({ key, keyFile }: NewRequestOptions, passphrase: string | undefined): Promise<KeyObject> {
+  if (keyFile === undefined) return (await generateKeyPairOf(key)).privateKey
+  return decodePrivateKey(await readSecret(keyFile), passphrase)
 }
 
 interface Archival {
@@ -43,44 +43,68 @@ interface Archival {
   readonly chain?: readonly Uint8Array[]
 }
 
+/** Nothing is encrypted to anybody then, so nobody need be trusted. */
 const withoutArchival: Archival = { trust: '' }
 
-/** Whether and to which certificate the key is archived. */
-async function findArchival(options: NewRequestOptions, talk: Talk): Promise<Archival> {
-  const isPossible = options.form !== 'pkcs10' && (options.key !== 'ed25519' || options.keyFile !== undefined)
+/** Whether, and to which certificate, the key is archived. */
+async function findArchival(options: NewRequestOptions, privateKey: KeyObject, talk: Talk): Promise<Archival> {
+  const isPossible = options.form !== 'pkcs10' && privateKey.asymmetricKeyType !== 'ed25519'
   if (options.archive === true && !isPossible) {
-    throw new AppError('invalid_argument', 'A PKCS#10 request or an Ed25519 key cannot be archived; drop --archive.')
+    throw new AppError(
+      'invalid_argument',
+      'A PKCS#10 request carries no key, and an Ed25519 key only signs; drop --archive.'
+    )
   }
   if (options.archive === false || !isPossible) return withoutArchival
+  const profile = await readProfile()
+  const url = options.url ?? profile.url
   if (options.exchangeCert !== undefined) {
-    const profile = await readProfile()
-    const trust = await findTrust(options, profile, options.url ?? profile.url)
+    const trust = await findTrust(options, profile, url)
     if (trust === undefined) throw new AppError('invalid_argument', 'No root is trusted. Give --trust.')
     return { trust, privateKeyArchiveCertificate: await readText(options.exchangeCert) }
+  }
+  if (url === undefined) {
+    throw new AppError(
+      'invalid_argument',
+      'No exchange certificate for the private key: name the server with --url, give --exchange-cert, or --no-archive.'
+    )
   }
   return fetchArchival(options, talk)
 }
 
 async function fetchArchival(options: NewRequestOptions, talk: Talk): Promise<Archival> {
-  const connection = await findConnection(options)
   try {
-    return await withCa(connection, async ({ request, trust }) => ({
+    return await withCa(await findConnection(options), async ({ request, trust }) => ({
       trust,
       privateKeyArchiveCertificate: await request.getCACertificate({ exchange: true }),
       chain: await request.getCACertificateChain()
     }))
   } catch (error) {
-    const isOptional = options.archive === undefined
-    if (!isOptional || !(isAppError(error, 'archival_not_configured') || isAppError(error, 'no_valid_recovery_agent'))) {
-      throw error
-    }
+    const archivesNone = isAppError(error, 'archival_not_configured') || isAppError(error, 'no_valid_recovery_agent')
+    if (options.archive === true || !archivesNone) throw error
     talk.say('The CA archives no keys.')
     return withoutArchival
   }
 }
 
-async function keyOf(options: NewRequestOptions): Promise<NonNullable<Parameters<typeof existingKey>[0]>> {
-  if (options.keyFile === undefined) return { algorithm: options.key }
-  const passphrase = await passphraseOf(options)
-  return existingKey({ privateKey: decodePrivateKey(await readSecret(options.keyFile), passphrase) })
+function wishesOf(options: NewRequestOptions): RequestOptions {
+  const attributes = parseRequestAttributes(options.attribute.join('\n'))
+  return {
+    type: options.form,
+    ...(options.subject === undefined ? {} : { subject: options.subject }),
+    ...(options.template === undefined ? {} : { template: templateOf(options.template) }),
+    ...(options.san.length === 0 ? {} : { subjectAltNames: options.san }),
+    ...(attributes.length === 0 ? {} : { attributes })
+  }
+}
+
+function templateOf(text: string): NonNullable<RequestOptions['template']> {
+  const match = /^([0-2](?:\.\d+)+)(?::(\d{1,10})(?:\.(\d{1,10}))?)?$/.exec(text)
+  if (match === null) return { name: text }
+  const [, oid = '', major, minor] = match
+  return {
+    oid,
+    ...(major === undefined ? {} : { major: Number(major) }),
+    ...(minor === undefined ? {} : { minor: Number(minor) })
+  }
 }

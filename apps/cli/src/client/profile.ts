@@ -57,7 +57,9 @@ function profileOf(fields: Readonly<Record<string, unknown>>, path: string): Cli
     ([name, value]) => !(names as readonly string[]).includes(name) || typeof value !== 'string'
   )
   if (unknown !== undefined) {
-    throw new AppError('config_invalid', `The profile ${path} has an unknown or wrong member "${unknown[0]}".`, { path })
+    throw new AppError('config_invalid', `The profile ${path} has an unknown or wrong member "${unknown[0]}".`, {
+      path
+    })
   }
   return Object.fromEntries(
     Object.entries(fields as Readonly<Record<string, string>>).map(([name, value]) => [

@@ -1,0 +1,60 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { Command, CommanderError } from 'commander'
+import { isAppError } from '@app/core'
+import { registerBootstrap } from './bootstrap.js'
+import { registerCompletion } from './completion.js'
+import { registerEnroll } from './enroll.js'
+import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js'
+import { registerKey } from './key.js'
+import { errorLine } from './output.js'
+import { registerRequest } from './request.js'
+import { registerServerCommands } from './server-commands.js'
+
+/** The command line with all of its commands; nothing heavy is loaded before a command runs. */
+export function createProgram(): Command {
+  const program = new Command('certkeep')
+    .description('Certificate authority and enrollment server with key archival')
+    .version(version())
+    .option('-q, --quiet', 'say nothing on stderr but errors')
+  registerBootstrap(program)
+  registerEnroll(program)
+  registerRequest(program)
+  registerKey(program)
+  registerServerCommands(program)
+  registerCompletion(program)
+  settle(program)
+  return program
+}
+
+/** Commands throw instead of ending the process, and their help names the options that all have. */
+function settle(command: Command): void {
+  command.exitOverride().configureHelp({ showGlobalOptions: true })
+  command.commands.forEach(settle)
+}
+
+/** Runs one command. Returns the exit code of a failure, undefined when the command has set its own or succeeded. */
+export async function run(program: Command, argv: readonly string[]): Promise<ExitCode | undefined> {
+  try {
+    await program.parseAsync(argv)
+    return undefined
+  } catch (error) {
+    // Commander has written its message or the help already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    process.stderr.write(describe(error))
+    return exitCodeOf(error)
+  }
+}
+
+function describe(error: unknown): string {
+  if (isAppError(error)) return errorLine(error.message, error.code)
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return errorLine(`This is a defect of the program; please report it. ${text}`, 'internal')
+}
+
+/** The version of the package that this file is part of, compiled or not. */
+function version(): string {
+  let directory = import.meta.dirname
+  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory)
+  return (JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as { version: string }).version
+}
