@@ -51,7 +51,7 @@ export class CreateArchive1795219204000 implements MigrationInterface {
       CREATE TABLE certkeep.archived_key_envelope (
         request_id integer PRIMARY KEY REFERENCES certkeep.request (id),
         envelope bytea NOT NULL,
-        placement text NOT NULL CHECK (placement IN ('unsigned-attribute', 'crmf-control'))
+        placement text NOT NULL
       );
       ALTER TABLE certkeep.archived_key_envelope ALTER envelope SET STORAGE EXTERNAL;
 

@@ -67,7 +67,7 @@ export class CreateCertificates1795219205000 implements MigrationInterface {
 
       CREATE TABLE certkeep.response (
         request_id integer PRIMARY KEY REFERENCES certkeep.request (id),
-        state text NOT NULL CHECK (state IN ('pending', 'issued', 'denied', 'failed')),
+        state certkeep.request_state NOT NULL,
         full_response bytea NOT NULL,
         created_at timestamptz NOT NULL
       );

@@ -18,6 +18,7 @@ export class ArchiveSteps implements OnApplicationBootstrap {
   }
 
   private async keepExchangeKeys(): Promise<number> {
+    await this.sealing.purge()
     await this.exchangeKeys.retire()
     return this.exchangeKeys.provide()
   }

@@ -25,7 +25,9 @@ import { ErrorsController } from './enrollment/errors.controller.js'
 import { FullResponses } from './enrollment/full-responses.js'
 import { OwnRequests } from './enrollment/own-requests.js'
 import { TlsIdentity } from './listener/tls-identity.js'
+import { CallerLimits } from './requester/caller-limits.js'
 import { RequesterGuard } from './requester/requester.guard.js'
+import { SubmissionChecks } from './submission/submission-checks.js'
 import { SubmissionService } from './submission/submission.service.js'
 
 const stores = [
@@ -52,6 +54,7 @@ export class FrontModule {
       providers: [
         ...storesOf('front', stores),
         AuthoritiesService,
+        CallerLimits,
         CaProperties,
         CmcService,
         DistributionService,
@@ -60,6 +63,7 @@ export class FrontModule {
         FullResponses,
         OwnRequests,
         RequesterGuard,
+        SubmissionChecks,
         SubmissionService,
         TlsIdentity
       ]

@@ -1,4 +1,12 @@
-import { AppError, type CaId, type PrincipalId, REQUEST_STATES, type RequestId, type RequestState } from '@app/core'
+import {
+  AppError,
+  type CaId,
+  type ErrorCode,
+  type PrincipalId,
+  REQUEST_STATES,
+  type RequestId,
+  type RequestState
+} from '@app/core'
 import type { DataSource } from 'typeorm'
 import type { Because } from './audit-row.js'
 import { requestEntity } from './entities.js'
@@ -34,6 +42,12 @@ const LEASE: Statement = {
 
 const WITHDRAW: Statement = { text: `SELECT certkeep.withdraw_request($1, $2, $3, $4, $5) AS won` }
 
+const COUNT_FAILED: Statement = {
+  text: `
+    SELECT count(*) AS count FROM certkeep.request
+    WHERE state = 'failed' AND requester_id = $1 AND failure_code = $2 AND submitted_at >= $3`
+}
+
 const COUNT: Statement = { text: `SELECT state, count(*) AS count FROM certkeep.request GROUP BY state` }
 
 /** Requests. Every change of a state is compare-and-set and brings exactly one audit event with it. */
@@ -63,8 +77,8 @@ export class RequestStore {
   /** Newest first; the cursor is the number of the last one seen. */
   async list(filter: RequestFilter, limit: number, cursor?: RequestId): Promise<Page<RequestSummary, RequestId>> {
     const conditions = new Conditions()
+      .addText(statesCondition(filter.states))
       .add('r.ca_id = ?', filter.caId)
-      .add('r.state = ANY (?::text[])', filter.states)
       .add('r.requester_id = ?', filter.requesterId)
       .add('lower(r.template_name) = lower(?)', filter.templateName)
       .add('r.key_id = ?', filter.keyId)
@@ -125,6 +139,16 @@ export class RequestStore {
     return row?.won === true
   }
 
+  /** How many requests of a requester, submitted since a time, were refused for a reason. */
+  async countFailed(requesterId: PrincipalId, code: ErrorCode, since: Date): Promise<number> {
+    const row = await queryOne<{ readonly count: number }>(this.dataSource, undefined, COUNT_FAILED, [
+      requesterId,
+      code,
+      since
+    ])
+    return Number(row?.count ?? 0)
+  }
+
   /** When the next row falls due for a step: a time past or present, the end of a lease, or never. */
   async nextDue(step: Step): Promise<Date | undefined> {
     const row = await queryOne<{ readonly due: Date | null }>(this.dataSource, undefined, nextDueStatement(step), [])
@@ -143,4 +167,11 @@ export class RequestStore {
     const all = REQUEST_STATES.map(state => [state, counts.get(state) ?? 0])
     return Object.fromEntries(all) as Record<RequestState, number>
   }
+}
+
+/** Literals, since only they let the planner use an index of the rows in one state. */
+function statesCondition(states: readonly RequestState[] | undefined): string | undefined {
+  if (states === undefined) return undefined
+  const known = REQUEST_STATES.filter(state => states.includes(state))
+  return known.length === 0 ? 'false' : `r.state IN (${known.map(state => `'${state}'`).join(', ')})`
 }

@@ -16,6 +16,9 @@ import { SealingAgents, type SealingAgent } from './sealing-agents.js'
 
 const batchSize = 32
 const retryAfter = 15_000
+/** A denied request can be taken up again by an administrator for a month. */
+const keepRefused = 30 * 86_400_000
+const purgeBatch = 1000
 /** Causes that pass by themselves: the key store or the database does not answer now. */
 const passing = ['unavailable', 'key_store_locked'] as const
 
@@ -57,6 +60,12 @@ export class SealService {
       await this.requests.lease(unit, later, new Date(now.getTime() + retryAfter))
       await this.requests.moveAll(unit, moves, now)
     })
+  }
+
+  /** Deletes envelopes of requests that were refused so long ago that nobody will take them up again. */
+  async purge(): Promise<void> {
+    const now = this.clock.now().getTime()
+    await this.archive.purgeEnvelopes(new Date(now - keepRefused), purgeBatch)
   }
 
   private async sealOne(row: RequestForSealing, envelope: EnvelopeRow | undefined, now: Date): Promise<Outcome> {

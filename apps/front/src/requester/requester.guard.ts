@@ -7,6 +7,7 @@ import { OID } from '@app/oid'
 import { CLOCK } from '@app/platform'
 import { CertificateStore, PrincipalStore } from '@app/storage'
 import { decodeCertificate, decodeExtendedKeyUsage, findExtension } from '@app/x509'
+import { CallerLimits } from './caller-limits.js'
 import { rememberRequester, type AuthenticatedRequester } from './requester.js'
 
 /**
@@ -18,19 +19,25 @@ export class RequesterGuard implements CanActivate {
   constructor(
     private readonly principals: PrincipalStore,
     private readonly certificates: CertificateStore,
+    private readonly limits: CallerLimits,
     @Inject(CLOCK) private readonly clock: Clock
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>()
-    const requester = (await this.byToken(request)) ?? (await this.byCertificate(request))
+    this.limits.failures.check(request.ip)
+    // A token that is given decides; nobody is let in by something else than what was presented for it.
+    const withToken = request.headers.authorization !== undefined
+    const requester = withToken ? await this.byToken(request) : await this.byCertificate(request)
     if (requester === undefined) {
+      this.limits.failures.take(request.ip)
       context.switchToHttp().getResponse<FastifyReply>().header('www-authenticate', 'Bearer realm="certkeep"')
       throw new AppError(
         'unauthenticated',
         'A valid credential is needed: an "Authorization: Bearer" token, or a client certificate of this CA.'
       )
     }
+    this.limits.calls.take(requester.principal.id)
     rememberRequester(request, requester)
     return true
   }

@@ -38,7 +38,6 @@ describe('the configuration', () => {
       publicUrl: 'https://localhost:8443',
       httpBaseUrl: 'http://localhost:8080',
       limits: { bodyBytes: 262144, submitWaitSeconds: 30 },
-      allowSha1: false,
       file: undefined
     })
     expect(config.databaseUrl).toBeUndefined()
@@ -70,11 +69,10 @@ describe('the configuration', () => {
     const config = loadConfig({
       CERTKEEP_ROLES: 'front, authority',
       CERTKEEP_GRACE_SECONDS: '5',
-      CERTKEEP_ALLOW_SHA1: 'true',
       CERTKEEP_DATABASE_URL: '',
       CERTKEEP_VECTORS: '/anywhere'
     })
-    expect(config).toMatchObject({ roles: ['front', 'authority'], graceSeconds: 5, allowSha1: true })
+    expect(config).toMatchObject({ roles: ['front', 'authority'], graceSeconds: 5 })
     expect(config.databaseUrl).toBeUndefined()
   })
 
@@ -92,7 +90,6 @@ describe('the configuration', () => {
     ['a port that is no number', { CERTKEEP_HTTPS_PORT: 'x' }, /CERTKEEP_HTTPS_PORT: .*number/],
     ['an unknown role', { CERTKEEP_ROLES: 'front,back' }, /CERTKEEP_ROLES: .*"archive"/],
     ['a role named twice', { CERTKEEP_ROLES: 'front,front' }, /CERTKEEP_ROLES: names a role twice/],
-    ['a truth value in other words', { CERTKEEP_ALLOW_SHA1: 'yes' }, /CERTKEEP_ALLOW_SHA1: /],
     [
       'a file that is not there',
       { CERTKEEP_CONFIG: '/nowhere/c.yaml' },

@@ -128,10 +128,7 @@ export const settingsSchema = z.strictObject({
     .min(0)
     .max(600)
     .default(20)
-    .meta({ description: 'Seconds that requests in flight have to end after SIGTERM or SIGINT.' }),
-  allowSha1: z.boolean().default(false).meta({
-    description: 'Accept SHA-1 in the proof of possession of old clients. Nothing that is issued ever uses it.'
-  })
+    .meta({ description: 'Seconds that requests in flight have to end after SIGTERM or SIGINT.' })
 })
 
 /** The settings as the schema gives them, before the ones that depend on others are filled in. */

@@ -1,0 +1,18 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Clock } from '@app/core'
+import { CLOCK, CONFIG, createRateLimiter, type Config, type RateLimiter } from '@app/platform'
+
+/**
+ * How much a caller may do in a minute: calls of an account, and failures that an attacker would repeat: refused
+ * credentials by address, archived keys that do not open by account (a padding oracle needs thousands of them).
+ */
+@Injectable()
+export class CallerLimits {
+  readonly calls: RateLimiter
+  readonly failures: RateLimiter
+
+  constructor(@Inject(CONFIG) config: Config, @Inject(CLOCK) clock: Clock) {
+    this.calls = createRateLimiter(config.limits.requestsPerMinute, 'calls', clock)
+    this.failures = createRateLimiter(config.limits.failuresPerMinute, 'failed attempts', clock)
+  }
+}
