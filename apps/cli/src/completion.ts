@@ -57,18 +57,17 @@ complete -o default -F _${name} ${name}
 
 function fishScript(program: Command): string {
   const name = program.name()
-  const lines = completionsOf(program).flatMap(({ path, words }) => {
-    const parents = path.split(' ').slice(1)
+  const lines: string[] = []
+  for (const { path, words } of completionsOf(program)) {
+    const seen = path.split(' ').slice(1)
     const condition =
-      parents.length === 0
+      seen.length === 0
         ? '__fish_use_subcommand'
-        : parents.map(parent => `__fish_seen_subcommand_from ${parent}`).join('; and ')
-    const options = words.filter(word => word.startsWith('--')).map(word => `-l ${word.slice(2)}`)
-    const commands = words.filter(word => !word.startsWith('-'))
-    return [
-      ...(commands.length === 0 ? [] : [`complete -c ${name} -f -n '${condition}' -a '${commands.join(' ')}'`]),
-      ...options.map(option => `complete -c ${name} -n '${condition}' ${option}`)
-    ]
-  })
+        : seen.map(word => `__fish_seen_subcommand_from ${word}`).join('; and ')
+    for (const word of words) {
+      const completion = word.startsWith('--') ? `-l ${word.slice(2)}` : `-f -a ${word}`
+      lines.push(`complete -c ${name} -n '${condition}' ${completion}`)
+    }
+  }
   return `${lines.join('\n')}\n`
 }

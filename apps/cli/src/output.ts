@@ -34,16 +34,22 @@ export function tableOf(facts: Facts, indent = ''): string {
 }
 
 function line(name: string, value: unknown, width: number, indent: string): string {
-  if (typeof value !== 'object' || value === null) return `${indent}${name.padEnd(width)}  ${String(value)}\n`
+  if (typeof value !== 'object' || value === null)
+    return `${indent}${name.padEnd(width)}  ${plainText(String(value))}\n`
   if (!Array.isArray(value)) return `${indent}${name}\n${tableOf(value as Facts, `${indent}  `)}`
   if (value.length === 0) return `${indent}${name.padEnd(width)}  none\n`
   return `${indent}${name}\n${value.map(member => itemOf(member, `${indent}  `)).join('')}`
 }
 
 function itemOf(value: unknown, indent: string): string {
-  if (typeof value !== 'object' || value === null) return `${indent}- ${String(value)}\n`
+  if (typeof value !== 'object' || value === null) return `${indent}- ${plainText(String(value))}\n`
   const table = tableOf(value as Facts, `${indent}  `)
   return `${indent}- ${table.slice(indent.length + 2)}`
+}
+
+/** Text from a stranger's message for a terminal: control characters, which could move the cursor, in hexadecimal. */
+function plainText(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, control => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 /** Writes data to stdout and resolves when it is on its way. */
@@ -90,12 +96,12 @@ export function talkOf(command: Command): Talk {
   return {
     say: text => {
       clear()
-      if (quiet !== true) process.stderr.write(`${text}\n`)
+      if (quiet !== true) process.stderr.write(`${plainText(text)}\n`)
     },
     progress: text => {
       if (!isLive) return
       clear()
-      process.stderr.write(text)
+      process.stderr.write(plainText(text))
       isDirty = true
     }
   }
@@ -104,5 +110,5 @@ export function talkOf(command: Command): Talk {
 /** The line that ends a command that failed: on stderr whatever `--quiet` says. */
 export function errorLine(message: string, code: string): string {
   // styleText leaves the colours out where NO_COLOR is set or stderr is no terminal.
-  return `${styleText('red', 'certkeep:', { stream: process.stderr })} ${message} (${code})\n`
+  return `${styleText('red', 'certkeep:', { stream: process.stderr })} ${plainText(message)} (${code})\n`
 }

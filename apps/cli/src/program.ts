@@ -49,7 +49,7 @@ export async function run(program: Command, argv: readonly string[]): Promise<Ex
 function describe(error: unknown): string {
   if (isAppError(error)) return errorLine(error.message, error.code)
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return errorLine(`This is a defect of the program; please report it. ${text}`, 'internal')
+  return `${errorLine('This is a defect of the program; please report it with what follows.', 'internal')}${text}\n`
 }
 
 /** The version of the package that this file is part of, compiled or not. */

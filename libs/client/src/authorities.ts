@@ -18,7 +18,9 @@ export async function listAuthorities(settings: ConnectionSettings): Promise<rea
     const { items } = await transport.json<{
       readonly items: readonly (Omit<Authority, 'certificates'> & { readonly certificates: readonly string[] })[]
     }>({ path: '/api/v1/cas' })
-    return items.map(item => ({ ...item, certificates: item.certificates.map(decodeDer) }))
+    return items.map(({ name, sanitizedName, kind, certificates }) => {
+      return { name, sanitizedName, kind, certificates: certificates.map(decodeDer) }
+    })
   } finally {
     await transport.close()
   }

@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest'
+import { tableOf } from './output.js'
+
+describe('a table', () => {
+  it('has a line for each fact, aligned, and leaves out what is absent', () => {
+    expect(tableOf({ id: 17, status: 'issued', template: undefined, renewal: null })).toBe(
+      'id      17\nstatus  issued\n'
+    )
+  })
+
+  it('indents what is inside', () => {
+    const table = tableOf({ key: { bits: 2048, curve: 'none' }, names: ['a', 'b'], rest: [], list: [{ a: 1, bb: 2 }] })
+    expect(table.split('\n')).toEqual([
+      'key',
+      '  bits   2048',
+      '  curve  none',
+      'names',
+      '  - a',
+      '  - b',
+      'rest   none',
+      'list',
+      '  - a   1',
+      '    bb  2',
+      ''
+    ])
+  })
+
+  it('lets nothing reach the terminal as a control sequence', () => {
+    expect(tableOf({ subject: 'CN=\u001b[2Jx\r\n', list: ['\u009b1m'] })).toBe(
+      'subject  CN=\\x1b[2Jx\\x0d\\x0a\nlist\n  - \\x9b1m\n'
+    )
+  })
+})
