@@ -15,7 +15,14 @@ export interface Config extends Readonly<Omit<Settings, 'databaseUrlFile'>> {
 }
 
 /** Names of the environment that are no settings of the server but known all the same. */
-const OTHER_VARIABLES: ReadonlySet<string> = new Set(['CERTKEEP_CONFIG', 'CERTKEEP_VECTORS'])
+const OTHER_VARIABLES: ReadonlySet<string> = new Set([
+  'CERTKEEP_CONFIG',
+  'CERTKEEP_PROFILE',
+  'CERTKEEP_VECTORS',
+  'CERTKEEP_INTEROP',
+  'CERTKEEP_BC_JARS',
+  'CERTKEEP_TEST_LOG'
+])
 
 const DEFAULT_HOME = './.certkeep'
 
