@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { systemClock } from '@app/core'
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
@@ -176,8 +177,30 @@ function describeApi(app: NestFastifyApplication, config: Config): void {
     .addServer(config.publicUrl)
     .addBearerAuth()
     .build()
-  SwaggerModule.setup('api', app, () => SwaggerModule.createDocument(app, description), {
-    jsonDocumentUrl: 'api/openapi.json',
-    yamlDocumentUrl: 'api/openapi.yaml'
+  SwaggerModule.setup(
+    'api',
+    app,
+    () => SwaggerModule.createDocument(app, description, { standardSchemaConverter: jsonSchemaOf }),
+    {
+      jsonDocumentUrl: 'api/openapi.json',
+      yamlDocumentUrl: 'api/openapi.yaml'
+    }
+  )
+}
+
+/** The JSON Schema of a zod schema; bytes, which have none, are a binary string. */
+function jsonSchemaOf(
+  schema: unknown,
+  { schemaType: io }: { readonly schemaType: 'input' | 'output' }
+): { readonly schema: unknown } | undefined {
+  if (!(schema instanceof z.ZodType)) return undefined
+  const converted = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema._zod.def.type === 'custom') Object.assign(jsonSchema, { type: 'string', format: 'binary' })
+    }
   })
+  delete converted.$schema
+  return { schema: converted }
 }
