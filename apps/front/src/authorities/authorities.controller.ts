@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { toBase64, type Clock } from '@app/core'
 import { CLOCK } from '@app/platform'
-import { allow } from '../enrollment/access.js'
+import type { CaRow } from '@app/storage'
 import {
   caParameter,
   encodingName,
@@ -52,7 +52,7 @@ export class AuthoritiesController {
   async list(@CurrentRequester() requester: AuthenticatedRequester): Promise<{ items: z.infer<typeof caView>[] }> {
     const { credential } = requester
     const cas = (await this.authorities.list()).filter(ca => (credential?.caId ?? ca.id) === ca.id)
-    return { items: await Promise.all(cas.map(ca => this.view(ca.name))) }
+    return { items: await Promise.all(cas.map(ca => this.view(ca))) }
   }
 
   @Get(':ca')
@@ -62,8 +62,7 @@ export class AuthoritiesController {
     @Param('ca', { schema: caParameter }) name: string,
     @CurrentRequester() requester: AuthenticatedRequester
   ): Promise<z.infer<typeof caView>> {
-    allow(requester, await this.authorities.get(name), undefined)
-    return this.view(name)
+    return this.view(await this.authorities.get(name, requester))
   }
 
   @Get(':ca/certificate')
@@ -75,8 +74,7 @@ export class AuthoritiesController {
     @CurrentRequester() requester: AuthenticatedRequester,
     @Res() reply: FastifyReply
   ): Promise<void> {
-    const ca = await this.authorities.get(name)
-    allow(requester, ca, undefined)
+    const ca = await this.authorities.get(name, requester)
     const chain = await this.authorities.chainOf(ca)
     const wanted = query.exchange ? [await this.exchangeCertificates.current(ca), ...chain] : chain
     await sendCertificates(reply, query.chain ? wanted : wanted.slice(0, 1), query.format ?? encodingOf(accept))
@@ -91,13 +89,11 @@ export class AuthoritiesController {
     @Query({ schema: indexQuery }) query: z.infer<typeof indexQuery>,
     @CurrentRequester() requester: AuthenticatedRequester
   ): Promise<PropertyView> {
-    const ca = await this.authorities.get(name)
-    allow(requester, ca, undefined)
+    const ca = await this.authorities.get(name, requester)
     return this.properties.get(ca, property, query.index, this.clock.now())
   }
 
-  private async view(name: string): Promise<z.infer<typeof caView>> {
-    const ca = await this.authorities.get(name)
+  private async view(ca: CaRow): Promise<z.infer<typeof caView>> {
     const chain = await this.authorities.chainOf(ca)
     return { name: ca.name, sanitizedName: ca.sanitizedName, kind: ca.kind, certificates: chain.map(toBase64) }
   }

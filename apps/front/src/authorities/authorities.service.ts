@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { AppError } from '@app/core'
 import { CaStore, type CaRow } from '@app/storage'
+import type { AuthenticatedRequester } from '../requester/requester.js'
 
 /** The certification authorities that can issue, and their certificates. */
 @Injectable()
@@ -11,10 +12,13 @@ export class AuthoritiesService {
     return (await this.cas.list()).filter(ca => ca.state === 'active')
   }
 
-  /** By plain, sanitized or short sanitized name, case ignored (MS-WCCE 3.2.1.4.2.1.1). Throws `not_found`. */
-  async get(name: string): Promise<CaRow> {
+  /**
+   * By plain, sanitized or short sanitized name, case ignored (MS-WCCE 3.2.1.4.2.1.1). Throws `not_found`, in the same
+   * words when the requester's credential is for another CA.
+   */
+  async get(name: string, { credential }: AuthenticatedRequester): Promise<CaRow> {
     const ca = await this.cas.findByName(name)
-    if (ca === undefined || ca.state !== 'active') {
+    if (ca === undefined || ca.state !== 'active' || (credential?.caId ?? ca.id) !== ca.id) {
       throw new AppError('not_found', `There is no certification authority "${name}".`)
     }
     return ca

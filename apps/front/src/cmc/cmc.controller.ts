@@ -1,10 +1,10 @@
-import { Body, Controller, HttpCode, Inject, Param, Post, Res, UseGuards } from '@nestjs/common'
+import { Body, Controller, Headers, HttpCode, Inject, Param, Post, Res, UseGuards } from '@nestjs/common'
 import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
-import { CONFIG, type Config } from '@app/platform'
+import { CONFIG, Consumes, type Config } from '@app/platform'
 import { sendMessage } from '../authorities/encoding.js'
-import { caParameter } from '../enrollment/enrollment.schemas.js'
+import { caParameter, idempotencyOf, messageTypes } from '../enrollment/enrollment.schemas.js'
 import { RequesterGuard } from '../requester/requester.guard.js'
 import { CurrentRequester, type AuthenticatedRequester } from '../requester/requester.js'
 import { CmcService } from './cmc.service.js'
@@ -22,17 +22,19 @@ export class CmcController {
 
   @Post(':ca')
   @HttpCode(200)
-  @ApiConsumes('application/pkcs7-mime', 'application/pkcs10')
+  @Consumes(...messageTypes)
+  @ApiConsumes(...messageTypes)
   @ApiProduces('application/pkcs7-mime; smime-type=CMC-Response')
   @ApiOperation({ summary: 'Submit a CMC or PKCS#10 request and get the full response' })
   async exchange(
     @Param('ca', { schema: caParameter }) caName: string,
     @Body({ schema: z.instanceof(Uint8Array, { error: 'The body must be a CMC or PKCS#10 message in DER.' }) })
     bytes: Uint8Array,
+    @Headers('idempotency-key') key: string | undefined,
     @CurrentRequester() requester: AuthenticatedRequester,
     @Res() reply: FastifyReply
   ): Promise<void> {
     const wait = 1000 * Math.min(this.config.limits.submitWaitSeconds, 20)
-    await sendMessage(reply, await this.cmc.exchange({ caName, requester, bytes, wait }), 'der')
+    await sendMessage(reply, await this.cmc.exchange({ caName, requester, bytes, wait, ...idempotencyOf(key) }), 'der')
   }
 }

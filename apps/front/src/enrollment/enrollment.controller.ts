@@ -12,12 +12,12 @@ import {
   Res,
   UseGuards
 } from '@nestjs/common'
-import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
+import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
-import { AppError, DISPOSITIONS } from '@app/core'
+import { DISPOSITIONS, isAppError } from '@app/core'
 import { decodeDerPemOrBase64 } from '@app/der'
-import { CONFIG, type Config } from '@app/platform'
+import { CONFIG, Consumes, type Config } from '@app/platform'
 import { RequesterGuard } from '../requester/requester.guard.js'
 import { CurrentRequester, type AuthenticatedRequester } from '../requester/requester.js'
 import { sendCertificates, sendMessage } from '../authorities/encoding.js'
@@ -26,7 +26,9 @@ import { EnrollmentService } from './enrollment.service.js'
 import {
   caParameter,
   encodingName,
+  idempotencyOf,
   indexQuery,
+  messageTypes,
   propertyParameter,
   requestIdParameter,
   requestView,
@@ -54,6 +56,8 @@ export class EnrollmentController {
   ) {}
 
   @Post()
+  @Consumes('application/json', ...messageTypes)
+  @ApiConsumes('application/json', ...messageTypes)
   @ApiOperation({ summary: 'Submit a request (ICertRequest::Submit)' })
   @ApiResponse({ status: 201, standardSchema: requestView })
   @ApiResponse({ status: 202, standardSchema: requestView })
@@ -65,7 +69,7 @@ export class EnrollmentController {
     @CurrentRequester() requester: AuthenticatedRequester,
     @Res({ passthrough: true }) reply: FastifyReply
   ): Promise<RequestView> {
-    const given = body instanceof Uint8Array ? { bytes: body } : submitted(body)
+    const given = body instanceof Uint8Array ? { bytes: binary(body) } : submitted(body)
     const view = await this.enrollment.submit({
       caName,
       requester,
@@ -153,9 +157,12 @@ function submitted(body: SubmitBody): { bytes: Uint8Array; flags?: number | stri
   }
 }
 
-/** `Idempotency-Key`: the same key with the same request gives the same answer. */
-function idempotencyOf(key: string | undefined): { readonly idempotencyKey?: string } {
-  if (key === undefined) return {}
-  if (key.length > 0 && key.length <= 255) return { idempotencyKey: key }
-  throw new AppError('invalid_argument', 'Idempotency-Key must have 1 to 255 characters.', { length: key.length })
+/** A message as it came in; PEM and base64 are taken as well, and what is nothing of all is recorded as it is. */
+function binary(body: Uint8Array): Uint8Array {
+  try {
+    return decodeDerPemOrBase64(body)
+  } catch (error) {
+    if (isAppError(error, 'pem_invalid')) return body
+    throw error
+  }
 }

@@ -1,4 +1,8 @@
 import { z } from 'zod'
+import { AppError } from '@app/core'
+
+/** The media types of requests that are sent as they are (RFC 10003 (RFC 5273), 3; RFC 5967). */
+export const messageTypes = ['application/pkcs7-mime', 'application/pkcs10'] as const
 
 /** The path of everything below one CA: its name, case-insensitive, plain or sanitized. */
 export const caParameter = z.string().min(1).max(1536)
@@ -58,3 +62,10 @@ export const propertyView = z.object({
   value: z.union([z.string(), z.number()])
 })
 export type PropertyView = z.infer<typeof propertyView>
+
+/** What `Idempotency-Key` says: the same key with the same request gives the same answer. Throws `invalid_argument`. */
+export function idempotencyOf(key: string | undefined): { readonly idempotencyKey?: string } {
+  if (key === undefined) return {}
+  if (key.length > 0 && key.length <= 255) return { idempotencyKey: key }
+  throw new AppError('invalid_argument', 'Idempotency-Key must have 1 to 255 characters.', { length: key.length })
+}

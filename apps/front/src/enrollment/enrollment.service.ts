@@ -5,7 +5,7 @@ import { CertificateStore, type CaRow, type RequestRow } from '@app/storage'
 import { AuthoritiesService } from '../authorities/authorities.service.js'
 import type { AuthenticatedRequester } from '../requester/requester.js'
 import { SubmissionService } from '../submission/submission.service.js'
-import { allow } from './access.js'
+import { requireScope } from './access.js'
 import type { RequestView } from './enrollment.schemas.js'
 import { OwnRequests, type RequestCall } from './own-requests.js'
 import { requestView } from './request-view.js'
@@ -41,8 +41,8 @@ export class EnrollmentService {
   /** As {@link submit}, answering the row: for edges that answer in another form. */
   async record(call: SubmitCall): Promise<{ readonly ca: CaRow; readonly row: RequestRow }> {
     const { requester } = call
-    const ca = await this.authorities.get(call.caName)
-    allow(requester, ca, 'enroll')
+    const ca = await this.authorities.get(call.caName, requester)
+    requireScope(requester, 'enroll')
     const submission = {
       caId: ca.id,
       requester: { id: requester.principal.id, name: requester.name },
@@ -75,7 +75,7 @@ export class EnrollmentService {
   /** Denies a pending request on the wish of its requester. Throws `conflict` when it is not pending any more. */
   async withdraw(call: RequestCall): Promise<void> {
     const { row } = await this.own.get(call)
-    allow(call.requester, undefined, 'enroll')
+    requireScope(call.requester, 'enroll')
     await this.submissions.withdraw(row, { id: call.requester.principal.id, name: call.requester.name })
   }
 

@@ -3,7 +3,6 @@ import { AppError, asId, type RequestId } from '@app/core'
 import { RequestStore, type CaRow, type RequestRow } from '@app/storage'
 import { AuthoritiesService } from '../authorities/authorities.service.js'
 import type { AuthenticatedRequester } from '../requester/requester.js'
-import { allow } from './access.js'
 
 /** Which request a call is about. */
 export interface RequestCall {
@@ -23,8 +22,7 @@ export class OwnRequests {
   /** Throws `not_found` for another's request as for one that does not exist. */
   async get(call: RequestCall): Promise<{ readonly ca: CaRow; readonly row: RequestRow }> {
     const { caName, id, requester } = call
-    const ca = await this.authorities.get(caName)
-    allow(requester, ca, undefined)
+    const ca = await this.authorities.get(caName, requester)
     const row = await this.requests.find(asId<RequestId>(id))
     if (row === undefined || row.caId !== ca.id || row.requesterId !== requester.principal.id) {
       throw new AppError('not_found', `There is no request ${id} of yours at "${ca.name}".`)
