@@ -13,6 +13,7 @@ import { requestValidation } from '../problems/request-validation.js'
 import { collectAllowedMethods, type AllowedMethods } from './allowed-methods.js'
 import { assertMediaType, registerMediaTypes } from './media-types.js'
 import { securityHeaders } from './security-headers.js'
+import { listenError } from './listen-error.js'
 import { LISTENER_TLS, secureContextOf, type ServerTls } from './server-tls.js'
 import { closeGracefully } from './shutdown.js'
 
@@ -61,7 +62,9 @@ export async function createHttpsApplication(
   return {
     app,
     listen: async (host, port) => {
-      await app.listen(port, host)
+      await app.listen(port, host).catch((error: unknown) => {
+        throw listenError(error, host, port)
+      })
       const address = server.address()
       return typeof address === 'object' && address !== null ? address.port : port
     },

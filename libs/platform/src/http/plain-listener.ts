@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from '../logger/logger.js'
+import { listenError } from './listen-error.js'
 import { closeGracefully } from './shutdown.js'
 
 /** An answer of a plain listener. */
@@ -87,9 +88,12 @@ function send(request: IncomingMessage, response: ServerResponse, answer: PlainA
 
 function listen(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    const fail = (error: Error): void => {
+      reject(listenError(error, host, port))
+    }
+    server.once('error', fail)
     server.listen(port, host, () => {
-      server.off('error', reject)
+      server.off('error', fail)
       resolve((server.address() as AddressInfo).port)
     })
   })
