@@ -3,6 +3,7 @@ import { AppError, isAppError, type CaId, type PrincipalId } from '@app/core'
 import {
   CR_FLG,
   decodeStoredRequest,
+  findResponseAddress,
   readEnrollmentRequest,
   type EnrollmentRequest,
   type RequestFacts,
@@ -145,16 +146,17 @@ function claimsIn({ bytes, flags }: Submission): Claims {
     return claims(decodeStoredRequest(bytes))
   } catch (error) {
     if (!isAppError(error)) throw error
+    const address = findResponseAddress(bytes)
     return {
-      format: flags.expectFormat ?? 'cmc',
-      dialect: 'microsoft',
+      format: address?.format ?? flags.expectFormat ?? 'cmc',
+      dialect: address?.dialect ?? 'microsoft',
       subject: null,
       publicKey: null,
       keyId: null,
       templateName: null,
-      bodyPartId: 1,
-      transactionId: null,
-      senderNonce: null
+      bodyPartId: address?.bodyPartId ?? 1,
+      transactionId: address?.transactionId ?? null,
+      senderNonce: address?.senderNonce ?? null
     }
   }
 }
