@@ -1,9 +1,14 @@
 import { StandardSchemaValidationPipe } from '@nestjs/common'
-import { InvalidRequest, jsonPointer } from './problem.js'
+import { InvalidRequest, jsonPointer, type ProblemDetail } from './problem.js'
 
+/** What a schema complains of; the members beside message and path are zod's. */
 interface Issue {
   readonly message: string
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+  /** Names of members that do not belong there. */
+  readonly keys?: readonly string[]
+  /** What each alternative of a union complains of. */
+  readonly errors?: readonly (readonly Issue[])[]
 }
 
 /** More than a person reads; each repeats a path that the caller chose. */
@@ -13,11 +18,24 @@ const MAX_ERRORS = 20
 export function requestValidation(): StandardSchemaValidationPipe {
   return new StandardSchemaValidationPipe({
     validateCustomDecorators: true,
-    exceptionFactory: issues => new InvalidRequest(issues.slice(0, MAX_ERRORS).map(describeIssue))
+    exceptionFactory: issues => new InvalidRequest(issues.flatMap(issue => describeIssue(issue)).slice(0, MAX_ERRORS))
   })
 }
 
-function describeIssue(issue: Issue): { readonly pointer: string; readonly detail: string } {
-  const path = (issue.path ?? []).map(part => (typeof part === 'object' ? part.key : part))
-  return { pointer: jsonPointer(path), detail: issue.message }
+function describeIssue(issue: Issue, parents: readonly PropertyKey[] = []): readonly ProblemDetail[] {
+  const path = [...parents, ...(issue.path ?? []).map(part => (typeof part === 'object' ? part.key : part))]
+  if (issue.keys !== undefined) {
+    return issue.keys.map(key => ({ pointer: jsonPointer([...path, key]), detail: 'There is no such member.' }))
+  }
+  if (issue.errors === undefined) return [{ pointer: jsonPointer(path), detail: issue.message }]
+  return describeUnion(issue.errors, path)
+}
+
+/** The alternative that was meant is the one whose faults lie deepest; when that tells none, all are named. */
+function describeUnion(alternatives: readonly (readonly Issue[])[], path: readonly PropertyKey[]): ProblemDetail[] {
+  const described = alternatives.map(issues => issues.flatMap(issue => describeIssue(issue, path)))
+  const meant = described.filter(details => details.every(({ pointer }) => pointer !== jsonPointer(path)))
+  if (meant.length === 1) return meant.flat()
+  const reasons = new Set(described.flat().map(({ detail }) => detail))
+  return [{ pointer: jsonPointer(path), detail: [...reasons].join('; or ') }]
 }
