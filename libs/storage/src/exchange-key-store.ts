@@ -55,9 +55,13 @@ export class ExchangeKeyStore {
     return translated(this.dataSource.manager.find(exchangeKeyEntity, { where: { state }, order: { id: 'ASC' } }))
   }
 
-  /** The certified one that is valid at the time; of several, the one that ends last. */
+  /**
+   * The certified one that is valid at the time; of several, the one that ends last. Never an imported one: its
+   * certificate is that of another CA.
+   */
   async findCurrent(caId: CaId, now: Date): Promise<ExchangeKeyRow | undefined> {
-    const where = { caId, state: 'certified', notBefore: LessThanOrEqual(now), notAfter: MoreThanOrEqual(now) } as const
+    const valid = { notBefore: LessThanOrEqual(now), notAfter: MoreThanOrEqual(now) }
+    const where = { caId, state: 'certified', imported: false, ...valid } as const
     const order = { notAfter: 'DESC', id: 'DESC' } as const
     const [row] = await translated(this.dataSource.manager.find(exchangeKeyEntity, { where, order, take: 1 }))
     return row
