@@ -6,6 +6,13 @@ export class CreateAuthorities1795219200000 implements MigrationInterface {
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
+      -- For triggers on what must not happen: their argument says why.
+      CREATE FUNCTION certkeep.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        RAISE EXCEPTION '%: %', TG_TABLE_NAME, TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation',
+          CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA;
+      END $$;
+
       CREATE TABLE certkeep.ca (
         id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         name text NOT NULL CHECK (name <> ''),
@@ -18,6 +25,9 @@ export class CreateAuthorities1795219200000 implements MigrationInterface {
       CREATE UNIQUE INDEX ca_name ON certkeep.ca (lower(name));
       CREATE UNIQUE INDEX ca_sanitized_name ON certkeep.ca (lower(sanitized_name));
       CREATE UNIQUE INDEX ca_short_name ON certkeep.ca (lower(short_name));
+
+      CREATE TRIGGER ca_is_kept BEFORE DELETE OR TRUNCATE ON certkeep.ca
+        FOR EACH STATEMENT EXECUTE FUNCTION certkeep.refuse('a CA is never deleted');
 
       CREATE TABLE certkeep.ca_certificate (
         ca_id integer NOT NULL REFERENCES certkeep.ca (id),
@@ -78,6 +88,7 @@ export class CreateAuthorities1795219200000 implements MigrationInterface {
       DROP TABLE certkeep.crl;
       DROP TABLE certkeep.ca_certificate;
       DROP TABLE certkeep.ca;
+      DROP FUNCTION certkeep.refuse();
     `)
   }
 }

@@ -22,6 +22,8 @@ export class CreatePrincipals1795219201000 implements MigrationInterface {
         created_at timestamptz NOT NULL
       );
       CREATE UNIQUE INDEX principal_account ON certkeep.principal (lower(domain), lower(account_name));
+      CREATE TRIGGER principal_is_kept BEFORE DELETE OR TRUNCATE ON certkeep.principal
+        FOR EACH STATEMENT EXECUTE FUNCTION certkeep.refuse('a principal is disabled, never deleted');
 
       -- The account under which the installation makes requests for itself. It has no credential.
       INSERT INTO certkeep.principal (id, kind, sid, account_name, domain, display_name, group_names, created_at)

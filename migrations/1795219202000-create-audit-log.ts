@@ -19,21 +19,12 @@ export class CreateAuditLog1795219202000 implements MigrationInterface {
       );
       CREATE INDEX audit_event_of_object ON certkeep.audit_event (object_type, object_id, seq);
 
-      CREATE FUNCTION certkeep.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-      BEGIN
-        RAISE EXCEPTION '%: %', TG_TABLE_NAME, TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation',
-          CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA;
-      END $$;
-
       CREATE TRIGGER audit_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON certkeep.audit_event
         FOR EACH STATEMENT EXECUTE FUNCTION certkeep.refuse('entries are never changed or removed');
     `)
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(`
-      DROP TABLE certkeep.audit_event;
-      DROP FUNCTION certkeep.refuse();
-    `)
+    await runner.query('DROP TABLE certkeep.audit_event')
   }
 }

@@ -13,10 +13,12 @@ export class CreateRequests1795219203000 implements MigrationInterface {
       );
 
       -- An insertion compiles every CHECK of the table anew, which for many small ones costs more than the insertion
-      -- itself. Hence an enumeration, and constraints only for what another rule builds on.
+      -- itself. Hence an enumeration, and constraints only for what another rule builds on. There are no foreign keys
+      -- to ca and principal either: whoever submits locks the row that a foreign key refers to, and all submissions
+      -- would share the CA's. Rows of both tables are never deleted, which their triggers see to.
       CREATE TABLE certkeep.request (
         id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        ca_id integer NOT NULL REFERENCES certkeep.ca (id),
+        ca_id integer NOT NULL,
         state certkeep.request_state NOT NULL,
         format text NOT NULL,
         dialect text NOT NULL,
@@ -25,7 +27,7 @@ export class CreateRequests1795219203000 implements MigrationInterface {
         request_attributes text NOT NULL,
         flags bigint NOT NULL,
         row_flags bigint NOT NULL,
-        requester_id uuid REFERENCES certkeep.principal (id),
+        requester_id uuid,
         requester_name text NOT NULL,
         subject text,
         public_key bytea,
@@ -109,6 +111,9 @@ const GUARDS = `
   CREATE TRIGGER request_starts_unresolved BEFORE INSERT ON certkeep.request FOR EACH ROW
     WHEN (NEW.state NOT IN ('received', 'denied', 'failed'))
     EXECUTE FUNCTION certkeep.refuse('a request starts as received, denied or failed');
+
+  CREATE TRIGGER request_is_kept BEFORE DELETE OR TRUNCATE ON certkeep.request
+    FOR EACH STATEMENT EXECUTE FUNCTION certkeep.refuse('a request is never deleted');
 
   CREATE FUNCTION certkeep.guard_request() RETURNS trigger LANGUAGE plpgsql AS $$
   DECLARE

@@ -48,8 +48,9 @@ export class CreateArchive1795219204000 implements MigrationInterface {
         CONSTRAINT recovery_agent_retired_has_time CHECK ((state = 'retired') = (retired_at IS NOT NULL))
       );
 
+      -- Inserted by the statement that inserts its request.
       CREATE TABLE certkeep.archived_key_envelope (
-        request_id integer PRIMARY KEY REFERENCES certkeep.request (id),
+        request_id integer PRIMARY KEY,
         envelope bytea NOT NULL,
         placement text NOT NULL
       );

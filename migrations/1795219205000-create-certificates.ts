@@ -22,7 +22,7 @@ export class CreateCertificates1795219205000 implements MigrationInterface {
         sha1 bytea CHECK (octet_length(sha1) = 20),
         sha256 bytea CHECK (octet_length(sha256) = 32),
         key_id bytea NOT NULL CHECK (octet_length(key_id) = 20),
-        principal_id uuid REFERENCES certkeep.principal (id),
+        principal_id uuid,
         reserved_at timestamptz NOT NULL,
         issued_at timestamptz,
         revoked_at timestamptz,
@@ -50,13 +50,13 @@ export class CreateCertificates1795219205000 implements MigrationInterface {
 
       CREATE UNIQUE INDEX certificate_issued_for_request ON certkeep.certificate (request_id) WHERE state = 'issued';
       CREATE UNIQUE INDEX certificate_reserved_for_request ON certkeep.certificate (request_id) WHERE state = 'reserved';
-      CREATE UNIQUE INDEX certificate_sha256 ON certkeep.certificate (sha256) WHERE sha256 IS NOT NULL;
+      CREATE UNIQUE INDEX certificate_sha256 ON certkeep.certificate (sha256) WHERE state = 'issued';
       CREATE INDEX certificate_of_sealed_key ON certkeep.certificate (sealed_key_request_id)
         WHERE sealed_key_request_id IS NOT NULL;
-      CREATE INDEX certificate_sha1 ON certkeep.certificate (sha1) WHERE sha1 IS NOT NULL;
-      CREATE INDEX certificate_of_key ON certkeep.certificate (key_id);
-      CREATE INDEX certificate_of_principal ON certkeep.certificate (principal_id) WHERE principal_id IS NOT NULL;
-      CREATE INDEX certificate_not_after ON certkeep.certificate (not_after);
+      CREATE INDEX certificate_sha1 ON certkeep.certificate (sha1) WHERE state = 'issued';
+      CREATE INDEX certificate_of_key ON certkeep.certificate (key_id) WHERE state = 'issued';
+      CREATE INDEX certificate_of_principal ON certkeep.certificate (principal_id) WHERE state = 'issued';
+      CREATE INDEX certificate_not_after ON certkeep.certificate (not_after) WHERE state = 'issued';
       CREATE INDEX certificate_for_crl ON certkeep.certificate (ca_id, cert_index, serial_number)
         WHERE revoked_at IS NOT NULL OR state = 'abandoned';
 
@@ -66,7 +66,7 @@ export class CreateCertificates1795219205000 implements MigrationInterface {
         EXECUTE FUNCTION certkeep.refuse('only a reserved serial number is issued or abandoned');
 
       CREATE TABLE certkeep.response (
-        request_id integer PRIMARY KEY REFERENCES certkeep.request (id),
+        request_id integer PRIMARY KEY,
         state certkeep.request_state NOT NULL,
         full_response bytea NOT NULL,
         created_at timestamptz NOT NULL

@@ -187,7 +187,7 @@ describe('a certificate of an archival template', () => {
     const plainly = `UPDATE certkeep.request SET archival = false WHERE id = $1`
     await expect(owner.query(plainly, [id])).rejects.toThrow(/foreign key/)
     const other = `UPDATE certkeep.request SET archival = false, template_id = $2 WHERE id = $1`
-    await expect(owner.query(other, [id, setting.plain.id])).rejects.toThrow(/does not change/)
+    await expect(owner.query(other, [id, setting.plain.id])).rejects.toThrow(/request_keeps_template/)
     const none = `UPDATE certkeep.request SET archival = NULL WHERE id = $1`
     await expect(owner.query(none, [id])).rejects.toThrow(/request_archival_is_templates/)
     const template = `UPDATE certkeep.template SET archival = false WHERE id = $1`

@@ -47,7 +47,7 @@ async function placed(state: RequestState, archival: boolean): Promise<RequestId
   await dataSource.query('ALTER TABLE certkeep.request DISABLE TRIGGER USER')
   await dataSource.query(
     `UPDATE certkeep.request SET state = $2, template_id = $3, archival = $4, resolved_at = $5,
-            failure_code = CASE WHEN $2 IN ('denied', 'failed') THEN 'internal' END WHERE id = $1`,
+            failure_code = CASE WHEN $2 >= 'denied'::certkeep.request_state THEN 'internal' END WHERE id = $1`,
     [id, state, archival ? setting.archival.id : setting.plain.id, archival, resolved ? NOW : null]
   )
   await dataSource.query('ALTER TABLE certkeep.request ENABLE TRIGGER USER')

@@ -206,7 +206,7 @@ describe('a submission into a database that cannot take it', () => {
 
   it('never puts a parameter into an error', async () => {
     const canary = Buffer.from('canary of the archived key')
-    const request = requestSample(setting, { requestDigest: Buffer.from('short') })
+    const request = requestSample(setting, { format: null as never })
     const error: unknown = await requests
       .submit(request, { envelope: canary, placement: 'unsigned-attribute' }, BECAUSE)
       .catch((thrown: unknown) => thrown)

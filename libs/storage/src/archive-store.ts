@@ -1,6 +1,7 @@
 import type { AgentId, RequestId } from '@app/core'
 import type { DataSource } from 'typeorm'
 import type { EnvelopeRow, SealedKeyRow } from './archive-row.js'
+import { encodeByteaArray } from './bytea-array.js'
 import { envelopeEntity, sealedKeyEntity } from './entities.js'
 import { selectList } from './entity.js'
 import { query, queryOne, type Statement } from './sql.js'
@@ -106,7 +107,7 @@ export class ArchiveStore {
     await query(this.dataSource, unit, SEAL, [
       keys.map(({ requestId }) => requestId),
       keys.map(({ mode }) => mode),
-      keys.map(({ sealed }) => sealed),
+      encodeByteaArray(keys.map(({ sealed }) => sealed)),
       keys.map(({ keyFormat }) => keyFormat),
       keys.map(({ algorithm }) => algorithm),
       keys.map(({ bits }) => bits),

@@ -107,8 +107,11 @@ export const FIND_BY_SERIAL: Statement = {
   name: 'certificate_by_serial',
   text: `${ALL} WHERE c.ca_id = $1 AND c.serial_number = $2`
 }
-export const FIND_BY_SHA1: Statement = { text: `${ALL} WHERE c.sha1 = $1` }
-export const FIND_BY_SHA256: Statement = { name: 'certificate_by_sha256', text: `${ALL} WHERE c.sha256 = $1` }
+export const FIND_BY_SHA1: Statement = { text: `${ALL} WHERE c.sha1 = $1 AND c.state = 'issued'` }
+export const FIND_BY_SHA256: Statement = {
+  name: 'certificate_by_sha256',
+  text: `${ALL} WHERE c.sha256 = $1 AND c.state = 'issued'`
+}
 export const FIND_BY_REQUEST: Statement = {
   name: 'certificate_by_request',
   text: `${ALL} WHERE c.request_id = $1 AND c.state = 'issued'`

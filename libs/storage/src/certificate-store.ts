@@ -1,6 +1,7 @@
 import { AppError, type CaId, type PrincipalId, type RequestId } from '@app/core'
 import type { DataSource } from 'typeorm'
 import type { Because } from './audit-row.js'
+import { encodeByteaArray } from './bytea-array.js'
 import {
   CERTIFICATE_SUMMARY_COLUMNS,
   type CertificateRow,
@@ -66,18 +67,19 @@ export class CertificateStore {
   async reserve(unit: Unit, reservations: readonly Reservation[]): Promise<void> {
     if (reservations.length === 0) return
     const column = <T>(of: (reservation: Reservation) => T): T[] => reservations.map(of)
+    const byteColumn = (of: (reservation: Reservation) => Uint8Array) => encodeByteaArray(reservations.map(of))
     await query(this.dataSource, unit, sql.RESERVE, [
       column(({ caId }) => caId),
-      column(({ serialNumber }) => serialNumber),
+      byteColumn(({ serialNumber }) => serialNumber),
       column(({ certIndex }) => certIndex),
       column(({ requestId }) => requestId),
       column(({ archival }) => archival),
       column(({ sealedKeyRequestId }) => sealedKeyRequestId),
-      column(({ tbs }) => tbs),
+      byteColumn(({ tbs }) => tbs),
       column(({ subject }) => storableText(subject)),
       column(({ notBefore }) => notBefore),
       column(({ notAfter }) => notAfter),
-      column(({ keyId }) => keyId),
+      byteColumn(({ keyId }) => keyId),
       column(({ principalId }) => principalId),
       column(({ reservedAt }) => reservedAt)
     ])
@@ -95,12 +97,13 @@ export class CertificateStore {
   async finish(unit: Unit, certificates: readonly IssuedCertificate[]): Promise<void> {
     if (certificates.length === 0) return
     const column = <T>(of: (certificate: IssuedCertificate) => T): T[] => certificates.map(of)
+    const byteColumn = (of: (certificate: IssuedCertificate) => Uint8Array) => encodeByteaArray(certificates.map(of))
     const finished = await query(this.dataSource, unit, sql.FINISH, [
       column(({ caId }) => caId),
-      column(({ serialNumber }) => serialNumber),
-      column(({ certificate }) => certificate),
-      column(({ sha1 }) => sha1),
-      column(({ sha256 }) => sha256),
+      byteColumn(({ serialNumber }) => serialNumber),
+      byteColumn(({ certificate }) => certificate),
+      byteColumn(({ sha1 }) => sha1),
+      byteColumn(({ sha256 }) => sha256),
       column(({ issuedAt }) => issuedAt)
     ])
     if (finished.length === certificates.length) return
@@ -113,7 +116,7 @@ export class CertificateStore {
     if (serials.length === 0) return
     await query(this.dataSource, unit, sql.ABANDON, [
       serials.map(({ caId }) => caId),
-      serials.map(({ serialNumber }) => serialNumber),
+      encodeByteaArray(serials.map(({ serialNumber }) => serialNumber)),
       now,
       because.actor,
       storableJson(because.detail ?? {})
@@ -144,7 +147,7 @@ export class CertificateStore {
   /** Issued ones, newest request first; the cursor is to be handed back as it came. */
   async list(filter: CertificateFilter, limit: number, cursor?: string): Promise<Page<CertificateSummary, string>> {
     const conditions = new Conditions()
-      .add('c.state = ?', 'issued')
+      .addText("c.state = 'issued'")
       .add('c.ca_id = ?', filter.caId)
       .add('c.principal_id = ?', filter.principalId)
       .add('c.key_id = ?', filter.keyId)

@@ -22,6 +22,9 @@ export interface ConnectionSettings {
 /** How long a connection may take to be made or to come free, in milliseconds. */
 const CONNECT_TIMEOUT = 10_000
 
+/** How long an unused connection is kept, in milliseconds. Its prepared statements go with it. */
+const IDLE_TIMEOUT = 600_000
+
 /**
  * Bounds on what one statement or one transaction may take, in milliseconds: a process that hangs must not hold rows
  * for ever. They are the session's start-up parameters.
@@ -46,7 +49,7 @@ export function dataSourceOptions(settings: ConnectionSettings): DataSourceOptio
     migrationsRun: false,
     installExtensions: false,
     logging: false,
-    extra: { ...SESSION_TIMEOUTS, keepAlive: true, types: typeParsers }
+    extra: { ...SESSION_TIMEOUTS, keepAlive: true, idleTimeoutMillis: IDLE_TIMEOUT, types: typeParsers }
   }
 }
 

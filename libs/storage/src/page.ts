@@ -28,6 +28,12 @@ export class Conditions {
     return this
   }
 
+  /** Adds a condition without a parameter. */
+  addText(text: string | undefined): this {
+    if (text !== undefined) this.texts.push(text)
+    return this
+  }
+
   /** The WHERE clause, or nothing. */
   where(): string {
     return this.texts.length === 0 ? '' : `WHERE ${this.texts.join(' AND ')}`

@@ -28,7 +28,7 @@ export interface RequestMove {
 /** What the statement takes for each move, as JSON: one parameter, whatever the size of the batch. */
 const MOVE = `
   SELECT * FROM json_to_recordset($1::json) AS m (
-    id integer, "from" text, "to" text, outcome text, actor text, detail jsonb,
+    id integer, "from" certkeep.request_state, "to" certkeep.request_state, outcome text, actor text, detail jsonb,
     failure_code text, failure_message text, disposition_message text, responded boolean,
     template_id integer, template_name text, archival boolean, subject text, row_flags bigint, out_of_band boolean)`
 

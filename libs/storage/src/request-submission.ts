@@ -78,14 +78,14 @@ function insertStatement(name: string, more: string): Statement {
       WITH submitted AS (
         INSERT INTO certkeep.request (${COLUMNS.map(snakeCase).join(', ')}, resolved_at)
         VALUES (${COLUMNS.map(parameterOf).join(', ')},
-                CASE WHEN ${parameterOf('state')}::text = 'received' THEN NULL
+                CASE WHEN ${parameterOf('state')}::certkeep.request_state = 'received' THEN NULL
                      ELSE ${parameterOf('submittedAt')}::timestamptz END)
         ON CONFLICT DO NOTHING
         RETURNING id, state, submitted_at, failure_code
       ), event AS (
         INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
         SELECT submitted_at, ${ACTOR}::text, 'request.submitted', 'request', id::text,
-               CASE state WHEN 'received' THEN 'success' ELSE state END,
+               CASE state WHEN 'received' THEN 'success' ELSE state::text END,
                jsonb_strip_nulls(jsonb_build_object('to', state, 'failure', failure_code)) || ${DETAIL}::jsonb
         FROM submitted
       )${more}

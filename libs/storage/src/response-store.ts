@@ -1,5 +1,6 @@
 import type { RequestId } from '@app/core'
 import type { DataSource } from 'typeorm'
+import { encodeByteaArray } from './bytea-array.js'
 import type { ResponseRow } from './certificate-row.js'
 import { responseEntity } from './entities.js'
 import { selectList } from './entity.js'
@@ -14,7 +15,7 @@ const PUT: Statement = {
   name: 'response_put',
   text: `
     WITH p AS (
-      SELECT * FROM unnest($1::integer[], $2::text[], $3::bytea[], $4::timestamptz[])
+      SELECT * FROM unnest($1::integer[], $2::certkeep.request_state[], $3::bytea[], $4::timestamptz[])
         AS p (request_id, state, full_response, created_at)
     ), marked AS (
       UPDATE certkeep.request AS r SET responded_state = p.state FROM p
@@ -44,7 +45,7 @@ export class ResponseStore {
     await query(this.dataSource, unit, PUT, [
       responses.map(({ requestId }) => requestId),
       responses.map(({ state }) => state),
-      responses.map(({ fullResponse }) => fullResponse),
+      encodeByteaArray(responses.map(({ fullResponse }) => fullResponse)),
       responses.map(({ createdAt }) => createdAt)
     ])
   }
