@@ -1,7 +1,18 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { isAppError } from '@app/core'
-import { migrate, verifySchema } from '@app/storage'
+import { isAppError, type RequestId } from '@app/core'
+import {
+  type ConnectionSettings,
+  databaseUser,
+  ensureRoles,
+  migrate,
+  openDatabase,
+  PROCESS_ROLES,
+  RequestStore,
+  verifySchema
+} from '@app/storage'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { migrations } from '../../migrations/index.js'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
+import { BECAUSE, NOW, prepareSetting, requestsIn } from '../helpers/storage-samples.js'
 
 const incompatible = (pattern: RegExp) =>
   expect.toSatisfy(error => isAppError(error, 'database_incompatible') && pattern.test(error.message))
@@ -58,6 +69,76 @@ describe('a database that a newer program has migrated', () => {
   })
 })
 
+describe('an owner that is no superuser', () => {
+  let database: TestDatabase
+  let owner: ConnectionSettings
+  const passwords = inject('postgres').rolePasswords
+  beforeAll(async () => {
+    database = await createTestDatabase('nothing')
+    owner = { ...database.settings.owner, user: `${database.name}_owner`, password: 'test' }
+    const { dataSource } = await database.open('owner')
+    await dataSource.query(`CREATE ROLE ${owner.user} LOGIN PASSWORD 'test'`)
+    await dataSource.query(`ALTER DATABASE ${database.name} OWNER TO ${owner.user}`)
+  })
+  afterAll(async () => {
+    const { dataSource } = await database.open('owner')
+    await dataSource.query(`ALTER DATABASE ${database.name} OWNER TO CURRENT_USER; DROP OWNED BY ${owner.user} CASCADE`)
+    await dataSource.query(`DROP ROLE ${owner.user}`)
+    await database.drop()
+  })
+
+  it('is told what it lacks when it may not manage roles', async () => {
+    const refused = expect.toSatisfy(error => isAppError(error, 'config_invalid') && /CREATEROLE/.test(error.message))
+    await expect(ensureRoles(owner, passwords)).rejects.toThrow(refused)
+  })
+
+  it('makes roles and schema when it may, and the roles work', async () => {
+    const { dataSource } = await database.open('owner')
+    const roles = PROCESS_ROLES.map(databaseUser).join(', ')
+    await dataSource.query(`ALTER ROLE ${owner.user} CREATEROLE; GRANT ${roles} TO ${owner.user} WITH ADMIN OPTION`)
+    await ensureRoles(owner, passwords)
+    await migrate(owner)
+    const setting = await prepareSetting(database)
+    const [id] = await requestsIn(database, setting, 'sealed')
+    const front = new RequestStore((await database.open('front')).dataSource)
+    const [pending] = await requestsIn(database, setting, 'pending')
+    expect(await front.withdraw(pending as RequestId, setting.alice, BECAUSE, NOW)).toBe(true)
+    expect((await front.get(id as RequestId)).state).toBe('sealed')
+  })
+})
+
+describe('a connection', () => {
+  it('by URL goes to the same place, with the credentials of the role', async () => {
+    const database = await createTestDatabase()
+    const { host, port, database: name, ...rest } = database.settings.front
+    const place = `?host=${encodeURIComponent(host ?? '')}&port=${port}`
+    for (const url of [`postgresql:///${name}${place}`, `postgres://somebody:secret@/${name}${place}`]) {
+      const opened = await openDatabase({ ...rest, url })
+      const [row] = await opened.dataSource.query<{ readonly name: string }[]>('SELECT current_user::text AS name')
+      expect(row).toEqual({ name: 'certkeep_front' })
+      await opened.close()
+    }
+    await database.drop()
+  })
+
+  it('with another password or to no database is refused with one clear line, without the password', async () => {
+    const { owner } = inject('postgres')
+    const { host, port } = inject('postgres')
+    const settings = { host, port, database: 'postgres', applicationName: 'test', poolSize: 1 }
+    const refusal = expect.toSatisfy(
+      error => isAppError(error, 'database_incompatible') && !error.message.includes('wrong')
+    )
+    await expect(openDatabase({ ...settings, user: owner.user, password: 'wrong' })).rejects.toThrow(refusal)
+    await expect(openDatabase({ ...settings, ...owner, database: 'nowhere' })).rejects.toThrow(refusal)
+  })
+
+  it('to a server that is not there is unavailable', async () => {
+    const settings = { host: '/nonexistent', database: 'x', user: 'x', applicationName: 'test', poolSize: 1 }
+    const unavailable = expect.toSatisfy(error => isAppError(error, 'unavailable'))
+    await expect(openDatabase(settings)).rejects.toThrow(unavailable)
+  })
+})
+
 describe('the migrations', () => {
   it('go down and up again', async () => {
     const database = await createTestDatabase()
@@ -75,7 +156,6 @@ describe('the migrations', () => {
 
 async function undoAll(database: TestDatabase): Promise<number> {
   const { dataSource } = await database.open('owner')
-  const { migrations } = await import('../../migrations/index.js')
   const runner = dataSource.createQueryRunner()
   for (const Migration of migrations.toReversed()) await new Migration().down(runner)
   await runner.query('DELETE FROM certkeep.schema_migration')

@@ -242,6 +242,16 @@ describe('a list of requests', () => {
     expect(first.rows[0]).not.toHaveProperty('rawRequest' satisfies keyof RequestRow)
   })
 
+  it('counts what a requester failed with since a time', async () => {
+    const failed = { state: 'failed', failureCode: 'archived_key_mismatch', failureMessage: 'x' } as const
+    for (const submittedAt of [minutes(0), minutes(10), minutes(20)]) {
+      await requests.submit(requestSample(setting, { ...failed, submittedAt }), undefined, BECAUSE)
+    }
+    expect(await requests.countFailed(setting.alice, 'archived_key_mismatch', minutes(10))).toBe(2)
+    expect(await requests.countFailed(setting.alice, 'archived_key_weak', minutes(0))).toBe(0)
+    expect(await requests.countFailed(setting.bob, 'archived_key_mismatch', minutes(0))).toBe(0)
+  })
+
   it('throws not_found for a request that does not exist', async () => {
     await expect(requests.get(2_000_000_000 as never)).rejects.toThrow(code('not_found'))
     expect(await requests.find(2_000_000_000 as never)).toBeUndefined()

@@ -1,4 +1,4 @@
-import type { DataSourceOptions } from 'typeorm'
+import type { DataSourceOptions, Logger } from 'typeorm'
 import { entities } from './entities.js'
 import { SCHEMA } from './schema.js'
 import { typeParsers } from './type-parsers.js'
@@ -35,6 +35,18 @@ const SESSION_TIMEOUTS = {
   idle_in_transaction_session_timeout: 120_000
 } as const
 
+const ignore = (): void => undefined
+
+/** What goes wrong is thrown; TypeORM would write it to the standard output as well, statements and values included. */
+const SILENT: Logger = {
+  logQuery: ignore,
+  logQueryError: ignore,
+  logQuerySlow: ignore,
+  logSchemaBuild: ignore,
+  logMigration: ignore,
+  log: ignore
+}
+
 /** What TypeORM needs to connect: explicit entities, no migrations, never a change of the schema. */
 export function dataSourceOptions(settings: ConnectionSettings): DataSourceOptions {
   return {
@@ -49,6 +61,8 @@ export function dataSourceOptions(settings: ConnectionSettings): DataSourceOptio
     migrationsRun: false,
     installExtensions: false,
     logging: false,
+    logger: SILENT,
+    poolErrorHandler: ignore,
     extra: { ...SESSION_TIMEOUTS, keepAlive: true, idleTimeoutMillis: IDLE_TIMEOUT, types: typeParsers }
   }
 }

@@ -18,7 +18,7 @@ export class Database {
   }
 }
 
-/** Connects. Throws `unavailable` when the server cannot be reached, `internal` when it refuses the role. */
+/** Connects. Throws `unavailable` when the server cannot be reached, `database_incompatible` when it refuses. */
 export async function openDatabase(settings: ConnectionSettings): Promise<Database> {
   const dataSource = new DataSource(dataSourceOptions(settings))
   try {

@@ -146,7 +146,7 @@ export class RequestStore {
       code,
       since
     ])
-    return Number(row?.count ?? 0)
+    return row?.count ?? 0
   }
 
   /** When the next row falls due for a step: a time past or present, the end of a lease, or never. */

@@ -8,10 +8,17 @@ import { encodeScramVerifier } from './scram.js'
 /** The SQLSTATEs by which another process may turn out to have created a role first. */
 const EXISTS = new Set(['42710', '23505'])
 
+/** The SQLSTATE of a privilege that is missing. */
+const MISSING_PRIVILEGE = '42501'
+
 /**
  * Makes every process role exist, able to log in with its password and to do nothing else, and takes older passwords
  * away. Idempotent. Needs a connection that may create roles. It comes before {@link migrate}, whose grants name the
- * roles. Throws `invalid_argument` for a password that is not printable ASCII.
+ * roles. Throws `invalid_argument` for a password that is not printable ASCII and `config_invalid` when the owner may not
+ * manage the roles.
+ *
+ * KNOWN GAP: the names are fixed and roles are the cluster's, so that two installations in one cluster share them and
+ * take each other's passwords away. Each needs a cluster of its own.
  */
 export async function ensureRoles(
   owner: ConnectionSettings,
@@ -23,14 +30,25 @@ export async function ensureRoles(
   }))
   await withOwner(owner, async run => {
     for (const { user, verifier } of verifiers) {
-      await run(`CREATE ROLE ${user}`).catch(ignoreExisting)
-      // Only the owner's attributes that matter; the names and verifiers have no character that needs quoting.
-      await run(`ALTER ROLE ${user} LOGIN NOINHERIT NOCREATEDB NOCREATEROLE PASSWORD '${verifier}'`)
+      await run(`CREATE ROLE ${user}`).catch(ignoreExisting).catch(explainMissingPrivilege)
+      // Neither has a character that needs quoting.
+      await run(`ALTER ROLE ${user} LOGIN PASSWORD '${verifier}'`).catch(explainMissingPrivilege)
     }
   })
 }
 
 function ignoreExisting(error: unknown): void {
-  const state = error instanceof AppError ? error.evidence['sqlstate'] : undefined
-  if (typeof state !== 'string' || !EXISTS.has(state)) throw error
+  if (!EXISTS.has(sqlStateOf(error))) throw error
+}
+
+function explainMissingPrivilege(error: unknown): never {
+  if (sqlStateOf(error) !== MISSING_PRIVILEGE) throw error
+  const message =
+    'The owner of the database may not manage the roles that the processes connect as. Give it CREATEROLE, and where ' +
+    'the roles exist already, membership in them with the admin option.'
+  throw new AppError('config_invalid', message, {}, { cause: error })
+}
+
+function sqlStateOf(error: unknown): string {
+  return error instanceof AppError ? String(error.evidence['sqlstate']) : ''
 }

@@ -3,6 +3,9 @@ import { AppError, isAppError } from '@app/core'
 /** SQLSTATEs, whole or as classes, after which the same statement may succeed (PostgreSQL manual, appendix A). */
 const PASSING = ['08', '53', '57P01', '57P02', '57P03', '57014', '25P03', '25P04', '40001', '40P01', '55P03']
 
+/** SQLSTATEs, whole or as classes, of a connection that will not do: authorization, no such database. */
+const REFUSING = ['28', '3D000']
+
 /** SQLSTATEs of text that is no Unicode or has U+0000, and of numbers, times and UUIDs that are none or too large. */
 const UNSTORABLE = new Set(['22021', '22P05', '22P02', '22003', '22007', '22008'])
 
@@ -23,7 +26,8 @@ interface Reported {
 }
 
 /**
- * An error of the database as one of ours: `unavailable` when trying again may help, `conflict` for a value that must be
+ * An error of the database as one of ours: `unavailable` when trying again may help, `database_incompatible` when the
+ * database lets the role not in, `conflict` for a value that must be
  * unique and is not, `invalid_argument` for one that cannot be kept, else `internal`. Nothing of the statement's parameters gets into it: the errors of pg and TypeORM
  * carry rows and parameters, which may be secret, so they are not kept as the cause.
  */
@@ -36,6 +40,10 @@ export function toAppError(error: unknown): AppError {
   const options = { cause: causeOf(error, message) }
   if (isPassing(code, message)) {
     return new AppError('unavailable', `The database does not answer now: ${message}. Try again.`, evidence, options)
+  }
+  if (REFUSING.some(refusing => code.startsWith(refusing))) {
+    const text = `The database refuses the connection: ${message}. Check its address, its name, the role and the password.`
+    return new AppError('database_incompatible', text, evidence, options)
   }
   if (code === '23505') {
     return new AppError('conflict', `The database has this already: ${message}.`, evidence, options)
