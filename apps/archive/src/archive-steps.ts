@@ -1,7 +1,14 @@
-import { Injectable, type OnApplicationBootstrap } from '@nestjs/common'
+import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
+import type { Clock } from '@app/core'
+import { CLOCK } from '@app/platform'
 import { Steps } from '@app/queue'
+import { ArchiveStore } from '@app/storage'
 import { ExchangeKeys } from './inventory/exchange-keys.js'
 import { SealService } from './seal/seal.service.js'
+
+/** A denied request can be taken up again by an administrator for a month; then its envelope is deleted. */
+const keepRefused = 30 * 86_400_000
+const purgeBatch = 1000
 
 /** Has keys sealed, and exchange keys made and destroyed, when they are due. */
 @Injectable()
@@ -9,16 +16,18 @@ export class ArchiveSteps implements OnApplicationBootstrap {
   constructor(
     private readonly steps: Steps,
     private readonly sealing: SealService,
-    private readonly exchangeKeys: ExchangeKeys
+    private readonly exchangeKeys: ExchangeKeys,
+    private readonly archive: ArchiveStore,
+    @Inject(CLOCK) private readonly clock: Clock
   ) {}
 
   onApplicationBootstrap(): void {
-    this.steps.add('seal', () => this.sealing.run(), ['issue', 'respond'])
+    this.steps.add('seal', () => this.sealing.run(this.clock.now()), ['issue', 'respond'])
     this.steps.add('exchange-keys', () => this.keepExchangeKeys(), ['exchange-certificates'])
   }
 
   private async keepExchangeKeys(): Promise<number> {
-    await this.sealing.purge()
+    await this.archive.purgeEnvelopes(new Date(this.clock.now().getTime() - keepRefused), purgeBatch)
     await this.exchangeKeys.retire()
     return this.exchangeKeys.provide()
   }

@@ -50,7 +50,7 @@ export function withNewRequestOptions(command: Command): Command {
     .option('--key-file <file>', 'an existing private key, PEM, instead of a new one')
     .addOption(new Option('--form <form>', 'the form of the request').choices(['cmc', 'crmf', 'pkcs10']).default('cmc'))
     .option('--archive', 'demand that the private key be archived')
-    .option('--no-archive', 'keep the private key here; without either, it is archived where form, key and CA allow')
+    .option('--no-archive', 'keep the private key here; without either, the template decides')
     .option('--exchange-cert <file>', 'the exchange certificate, PEM with its chain, instead of asking the CA')
     .option('--passphrase-file <file>', 'the file with the passphrase that protects the private key here')
 }

@@ -23,6 +23,7 @@ export function createRuntime(installation: Installation, log: Logger): Runtime 
   const wakeups = new Wakeups({ connection: installation.connection('front'), log })
   return {
     config: installation.config,
+    log,
     clock: systemClock,
     entropy: systemEntropy,
     wakeups,

@@ -6,7 +6,8 @@ export { ROLES, type Role, type SettingsInput } from './config/schema.js'
 export { createKeyFiles } from './files/key-files.js'
 export { readSecretFile, writeNewFile } from '@app/files'
 export { roleDatabase, storesOf } from './database/role-database.js'
-export { CLOCK, CONFIG, ENTROPY, KEY_STORE } from './injection.js'
+export { CLOCK, CONFIG, ENTROPY, KEY_STORE, LOG } from './injection.js'
+export { isPassing, rowFailure } from './row-failure.js'
 export {
   createHttpsApplication,
   type HttpsApplication,

@@ -7,5 +7,8 @@ export const CONFIG = Symbol('Config')
 /** The injection token of the program's {@link Entropy}. */
 export const ENTROPY = Symbol('Entropy')
 
+/** The injection token of the program's log, a {@link Logger}. */
+export const LOG = Symbol('Log')
+
 /** The injection token of a role's own {@link KeyStore}; each role provides its own. */
 export const KEY_STORE = Symbol('KeyStore')

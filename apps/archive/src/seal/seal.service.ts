@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { AppError, isAppError, type Clock, type Entropy, type RequestId } from '@app/core'
+import { AppError, type Entropy, type RequestId } from '@app/core'
 import { archivedKeyRecipient, openArchivedKey, sealToAgents, verifySealedKey, type OpenedKey } from '@app/escrow'
-import { CLOCK, ENTROPY } from '@app/platform'
+import { ENTROPY, isPassing, LOG, rowFailure, type Logger } from '@app/platform'
 import {
   ArchiveStore,
   RequestStore,
@@ -16,11 +16,6 @@ import { SealingAgents, type SealingAgent } from './sealing-agents.js'
 
 const batchSize = 32
 const retryAfter = 15_000
-/** A denied request can be taken up again by an administrator for a month. */
-const keepRefused = 30 * 86_400_000
-const purgeBatch = 1000
-/** Causes that pass by themselves: the key store or the database does not answer now. */
-const passing = ['unavailable', 'key_store_locked'] as const
 
 type Outcome =
   | { readonly kind: 'sealed'; readonly key: NewSealedKey }
@@ -35,13 +30,12 @@ export class SealService {
     private readonly archive: ArchiveStore,
     private readonly exchangeKeys: ExchangeKeys,
     private readonly agents: SealingAgents,
-    @Inject(CLOCK) private readonly clock: Clock,
-    @Inject(ENTROPY) private readonly entropy: Entropy
+    @Inject(ENTROPY) private readonly entropy: Entropy,
+    @Inject(LOG) private readonly log: Logger
   ) {}
 
   /** Seals a batch of approved requests. Returns how many rows it took up. */
-  async run(): Promise<number> {
-    const now = this.clock.now()
+  async run(now: Date): Promise<number> {
     return this.requests.withClaimed('seal', { limit: batchSize, now }, async (rows, unit) => {
       // 1. The envelopes, which no other role may read.
       const envelopes = await this.archive.readEnvelopes(
@@ -60,12 +54,6 @@ export class SealService {
       await this.requests.lease(unit, later, new Date(now.getTime() + retryAfter))
       await this.requests.moveAll(unit, moves, now)
     })
-  }
-
-  /** Deletes envelopes of requests that were refused so long ago that nobody will take them up again. */
-  async purge(): Promise<void> {
-    const now = this.clock.now().getTime()
-    await this.archive.purgeEnvelopes(new Date(now - keepRefused), purgeBatch)
   }
 
   private async sealOne(row: RequestForSealing, envelope: EnvelopeRow | undefined, now: Date): Promise<Outcome> {
@@ -93,8 +81,7 @@ export class SealService {
       })
       return { kind: 'sealed', key }
     } catch (error) {
-      if (!isAppError(error) || error.code === 'internal') throw error
-      return passing.some(code => code === error.code) ? { kind: 'later' } : { kind: 'failed', error }
+      return isPassing(error) ? { kind: 'later' } : { kind: 'failed', error: rowFailure(error, row, this.log) }
     }
   }
 }

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { isAppError, type Clock } from '@app/core'
-import { CLOCK } from '@app/platform'
+import type { Clock } from '@app/core'
+import { CLOCK, LOG, rowFailure, type Logger } from '@app/platform'
 import { decide } from '@app/policy'
 import { RequestStore, type RequestMove, type RequestRow } from '@app/storage'
 import { InternalRequests } from './internal-requests.js'
@@ -16,7 +16,8 @@ export class EvaluateService {
     private readonly requests: RequestStore,
     private readonly facts: PolicyFacts,
     private readonly internal: InternalRequests,
-    @Inject(CLOCK) private readonly clock: Clock
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(LOG) private readonly log: Logger
   ) {}
 
   /** Decides a batch of received requests. Returns how many. */
@@ -49,10 +50,13 @@ export class EvaluateService {
           return { ...refused(row, decision), ...template }
       }
     } catch (error) {
-      if (!isAppError(error) || error.code === 'internal') throw error
-      // One bad row never holds back its batch.
-      const failure = { code: error.code, message: error.message }
-      return { ...move, to: 'failed', failure, dispositionMessage: `Error parsing request: ${error.message}` }
+      const { code, message } = rowFailure(error, row, this.log)
+      return {
+        ...move,
+        to: 'failed',
+        failure: { code, message },
+        dispositionMessage: `Error parsing request: ${message}`
+      }
     }
   }
 }

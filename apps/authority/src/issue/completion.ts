@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
-import { AppError, isAppError, type RequestId } from '@app/core'
+import { AppError, type PrincipalId, type RequestId } from '@app/core'
 import { issue, type PreparedCertificate } from '@app/issuance'
 import {
   CertificateStore,
@@ -22,6 +22,8 @@ export interface Order {
   readonly row: RequestRow
   readonly ca: IssuingCa
   readonly prepared: PreparedCertificate
+  /** Whom the certificate is for; null for the installation itself. */
+  readonly principalId: PrincipalId | null
 }
 
 interface Signed {
@@ -46,12 +48,24 @@ export class Completion {
 
   /**
    * Signs all certificates and their full responses, then records everything in one transaction. What could not be
-   * signed keeps its lease and is tried again with a new serial number. Returns the requests that are issued.
+   * signed keeps its lease and is tried again with a new serial number. Tells the requests that are issued, and the first
+   * failure when there was one.
    */
-  async complete(orders: readonly Order[], now: Date): Promise<readonly RequestId[]> {
-    const attempts = await Promise.all(orders.map(order => this.sign(order, now)))
-    const signed = attempts.flatMap(attempt => (attempt === undefined ? [] : [attempt]))
-    if (signed.length === 0) return []
+  async complete(
+    orders: readonly Order[],
+    now: Date
+  ): Promise<{ readonly issued: readonly RequestId[]; readonly failure?: Error }> {
+    const attempts = await Promise.allSettled(orders.map(order => this.sign(order, now)))
+    const signed = attempts.flatMap(attempt => (attempt.status === 'fulfilled' ? [attempt.value] : []))
+    if (signed.length > 0) await this.record(signed, now)
+    const failed = attempts.find(attempt => attempt.status === 'rejected')
+    return {
+      issued: signed.map(({ order }) => order.row.id),
+      ...(failed === undefined ? {} : { failure: failed.reason as Error })
+    }
+  }
+
+  private async record(signed: readonly Signed[], now: Date): Promise<void> {
     await this.database.transaction(async unit => {
       await this.certificates.finish(
         unit,
@@ -67,29 +81,23 @@ export class Completion {
       )
       await this.certifyExchangeKeys(unit, signed, now)
     })
-    return signed.map(({ order }) => order.row.id)
   }
 
-  private async sign(order: Order, now: Date): Promise<Signed | undefined> {
+  private async sign(order: Order, now: Date): Promise<Signed> {
     const { row, ca, prepared } = order
-    try {
-      const certificate = await issue(prepared, ca.signer)
-      const fullResponse = await this.factory.build(row, ca, { state: 'issued', certificate })
-      return {
-        order,
-        issued: {
-          caId: ca.id,
-          serialNumber: prepared.serialNumber,
-          certificate,
-          sha1: createHash('sha1').update(certificate).digest(),
-          sha256: createHash('sha256').update(certificate).digest(),
-          issuedAt: now
-        },
-        response: { requestId: row.id, state: 'issued', fullResponse: Buffer.from(fullResponse), createdAt: now }
-      }
-    } catch (error) {
-      if (isAppError(error, 'unavailable') || isAppError(error, 'key_store_locked')) return undefined
-      throw error
+    const certificate = await issue(prepared, ca.signer)
+    const fullResponse = await this.factory.build(row, ca, { state: 'issued', certificate })
+    return {
+      order,
+      issued: {
+        caId: ca.id,
+        serialNumber: prepared.serialNumber,
+        certificate,
+        sha1: createHash('sha1').update(certificate).digest(),
+        sha256: createHash('sha256').update(certificate).digest(),
+        issuedAt: now
+      },
+      response: { requestId: row.id, state: 'issued', fullResponse: Buffer.from(fullResponse), createdAt: now }
     }
   }
 

@@ -1,29 +1,18 @@
 import { Injectable } from '@nestjs/common'
-import { isAppError, type RequestId } from '@app/core'
+import type { RequestId } from '@app/core'
 import { DerReader } from '@app/der'
-import type { PreparedCertificate } from '@app/issuance'
-import {
-  CertificateStore,
-  RequestStore,
-  type RequestMove,
-  type RequestRow,
-  type Reservation,
-  type Unit
-} from '@app/storage'
+import { CertificateStore, RequestStore, type RequestRow, type Reservation, type Unit } from '@app/storage'
 import { decodeName, formatName } from '@app/x509'
-import { CaRegistry } from '../ca/ca-registry.js'
 import { PolicyFacts } from '../evaluate/policy-facts.js'
 import { Completion, type Order } from './completion.js'
-import { OrderPreparation } from './order-preparation.js'
+import { OrderPreparation, type Refusal } from './order-preparation.js'
 
 const batchSize = 32
 /** How long a batch may take to be signed before another process may take it over. */
 const leaseTime = 60_000
 const because = { actor: 'role:authority' }
 
-type Attempt =
-  | { readonly row: RequestRow; readonly order: Order; readonly reservation: Reservation }
-  | { readonly row: RequestRow; readonly refusal: RequestMove }
+type Attempt = { readonly order: Order; readonly reservation: Reservation } | Refusal
 
 /** Steps 8 and 9 of a request's life: reserve and record what will be signed, commit, sign, record the outcome. */
 @Injectable()
@@ -31,7 +20,6 @@ export class IssueService {
   constructor(
     private readonly requests: RequestStore,
     private readonly certificates: CertificateStore,
-    private readonly registry: CaRegistry,
     private readonly facts: PolicyFacts,
     private readonly preparation: OrderPreparation,
     private readonly completion: Completion
@@ -45,7 +33,10 @@ export class IssueService {
       orders = await this.reserve(rows, unit, now)
     })
     // 2. Sign, and 3. record.
-    if (orders.length > 0) answered(await this.completion.complete(orders, now))
+    if (orders.length === 0) return taken
+    const { issued, failure } = await this.completion.complete(orders, now)
+    answered(issued)
+    if (failure !== undefined) throw failure
     return taken
   }
 
@@ -54,45 +45,17 @@ export class IssueService {
     const facts = this.facts.batch(now)
     const attempts = await Promise.all(
       rows.map(async (row): Promise<Attempt> => {
-        try {
-          const ca = await this.registry.get(row.caId)
-          const principal = await facts.principal(row)
-          const prepared = await this.preparation.prepare(row, principal, ca, now)
-          const principalId = principal === undefined || principal.kind === 'system' ? null : principal.id
-          const reservation = { ...reservationOf(row, prepared, ca.certIndex, now), principalId }
-          return { row, order: { row, ca, prepared }, reservation }
-        } catch (error) {
-          if (!isAppError(error) || error.code === 'internal') throw error
-          const failure = { code: error.code, message: error.message }
-          return {
-            row,
-            refusal: {
-              id: row.id,
-              from: row.state,
-              to: 'failed',
-              because,
-              failure,
-              dispositionMessage: `Error: ${error.message}`
-            }
-          }
-        }
+        const order = await this.preparation.prepare(row, await facts.principal(row), now)
+        return 'refusal' in order ? order : { order, reservation: reservationOf(order, now) }
       })
     )
     const ready = attempts.flatMap(attempt => ('order' in attempt ? [attempt] : []))
-    await this.certificates.reserve(
-      unit,
-      ready.map(attempt => attempt.reservation)
-    )
-    await this.requests.lease(
-      unit,
-      ready.map(attempt => attempt.row.id),
-      new Date(now.getTime() + leaseTime)
-    )
-    await this.requests.moveAll(
-      unit,
-      attempts.flatMap(attempt => ('refusal' in attempt ? [attempt.refusal] : [])),
-      now
-    )
+    const refusals = attempts.flatMap(attempt => ('refusal' in attempt ? [attempt.refusal] : []))
+    const reservations = ready.map(({ reservation }) => reservation)
+    const ids = ready.map(({ order }) => order.row.id)
+    await this.certificates.reserve(unit, reservations)
+    await this.requests.lease(unit, ids, new Date(now.getTime() + leaseTime))
+    await this.requests.moveAll(unit, refusals, now)
     return ready.map(attempt => attempt.order)
   }
 
@@ -108,16 +71,11 @@ export class IssueService {
   }
 }
 
-function reservationOf(
-  row: RequestRow,
-  prepared: PreparedCertificate,
-  certIndex: number,
-  now: Date
-): Omit<Reservation, 'principalId'> {
+function reservationOf({ row, ca, prepared, principalId }: Order, now: Date): Reservation {
   return {
     caId: row.caId,
     serialNumber: prepared.serialNumber,
-    certIndex,
+    certIndex: ca.certIndex,
     requestId: row.id,
     archival: row.archival === true,
     sealedKeyRequestId: row.state === 'sealed' ? row.id : null,
@@ -126,6 +84,7 @@ function reservationOf(
     notBefore: prepared.notBefore,
     notAfter: prepared.notAfter,
     keyId: prepared.publicKey.keyId,
+    principalId,
     reservedAt: now
   }
 }

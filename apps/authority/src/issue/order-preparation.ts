@@ -11,15 +11,25 @@ import {
   type Issuer,
   type PreparedCertificate
 } from '@app/issuance'
-import { CONFIG, ENTROPY, type Config } from '@app/platform'
+import { CONFIG, ENTROPY, LOG, rowFailure, type Config, type Logger } from '@app/platform'
 import type { CertificateTemplate } from '@app/templates'
-import { TemplateStore, type PrincipalRow, type RequestRow } from '@app/storage'
+import { TemplateStore, type PrincipalRow, type RequestMove, type RequestRow } from '@app/storage'
 import { decodePublicKey, type PublicKeyInfo } from '@app/x509'
-import type { IssuingCa } from '../ca/ca-registry.js'
+import { CaRegistry, type IssuingCa } from '../ca/ca-registry.js'
 import { requesterOf } from '../evaluate/policy-facts.js'
+import type { Order } from './completion.js'
 
 /** How long the certificate of the program's own listener lasts. */
 const serverValiditySeconds = 90 * 86_400
+
+/** A request that cannot be signed again and again is given up; each attempt has spent a serial number. */
+const mostAttempts = 5
+const because = { actor: 'role:authority' }
+
+/** Why a request gets no certificate. */
+export interface Refusal {
+  readonly refusal: RequestMove
+}
 
 /** Turns an approved request into the exact certificate to be signed. */
 @Injectable()
@@ -27,28 +37,57 @@ export class OrderPreparation {
   private readonly known = new Map<TemplateId, CertificateTemplate>()
 
   constructor(
+    private readonly registry: CaRegistry,
     private readonly templates: TemplateStore,
     @Inject(ENTROPY) private readonly entropy: Entropy,
-    @Inject(CONFIG) private readonly config: Config
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOG) private readonly log: Logger
   ) {}
 
-  /** Throws `lint_failed`, `subject_…` and `ca_certificate_invalid`, after which the request has failed. */
-  async prepare(
+  /** The certificate to be signed, or why there will be none. Throws what passes by itself. */
+  async prepare(row: RequestRow, principal: PrincipalRow | undefined, now: Date): Promise<Order | Refusal> {
+    try {
+      if (row.attempts >= mostAttempts) {
+        throw new AppError('internal', `Request ${row.id} could not be issued in ${row.attempts} attempts.`)
+      }
+      if (principal === undefined) {
+        throw new AppError('enroll_denied', `The account ${row.requesterName} is gone or disabled.`)
+      }
+      const ca = await this.registry.get(row.caId)
+      const isOwn = principal.kind === 'system'
+      const prepared = isOwn ? this.prepareInternal(row, ca, now) : await this.prepareFor(row, principal, ca, now)
+      return { row, ca, prepared, principalId: isOwn ? null : principal.id }
+    } catch (error) {
+      const { code, message } = rowFailure(error, row, this.log)
+      const failure = { code, message }
+      return {
+        refusal: {
+          id: row.id,
+          from: row.state,
+          to: 'failed',
+          because,
+          failure,
+          dispositionMessage: `Error: ${message}`
+        }
+      }
+    }
+  }
+
+  private async prepareFor(
     row: RequestRow,
-    principal: PrincipalRow | undefined,
+    principal: PrincipalRow,
     ca: IssuingCa,
     now: Date
   ): Promise<PreparedCertificate> {
-    if (principal === undefined) {
-      throw new AppError('enroll_denied', `The account ${row.requesterName} is gone or disabled.`)
-    }
-    const publicKey = publicKeyOf(row)
-    const common = { issuer: issuerOf(ca), publicKey, serialNumber: newSerialNumber(this.entropy), now }
-    if (principal.kind === 'system') return this.prepareInternal(row, common)
-    const template = await this.template(row)
+    const common = this.commonTo(row, ca, now)
     const { subject, extensions } = decodeStoredRequest(row.rawRequest)
-    const request = { subject, extensions, publicKey }
-    return prepareCertificate({ ...common, template, requester: requesterOf(principal), request })
+    const request = { subject, extensions, publicKey: common.publicKey }
+    const requester = requesterOf(principal)
+    return prepareCertificate({ ...common, template: await this.template(row), requester, request })
+  }
+
+  private commonTo(row: RequestRow, ca: IssuingCa, now: Date): Common {
+    return { issuer: issuerOf(ca), publicKey: publicKeyOf(row), serialNumber: newSerialNumber(this.entropy), now }
   }
 
   /** A version of a template never changes, so it is read once. */
@@ -61,7 +100,8 @@ export class OrderPreparation {
     return found.definition
   }
 
-  private prepareInternal(row: RequestRow, common: Common): PreparedCertificate {
+  private prepareInternal(row: RequestRow, ca: IssuingCa, now: Date): PreparedCertificate {
+    const common = this.commonTo(row, ca, now)
     switch (row.templateName) {
       case 'CAExchange':
         return prepareExchangeCertificate(common)

@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common'
-import type { Clock, RequestId } from '@app/core'
+import { AppError, type Clock, type RequestId } from '@app/core'
 import { CLOCK } from '@app/platform'
 import { CertificateStore, RequestStore, ResponseStore, type RequestRow, type ResponseRow } from '@app/storage'
 import { CaRegistry } from '../ca/ca-registry.js'
 import { FullResponseFactory, type Told } from './full-response-factory.js'
 
 const batchSize = 32
+const retryAfter = 60_000
 
 /** Signs the full responses for requests that rest: pending, denied, failed, or issued without one. */
 @Injectable()
@@ -23,12 +24,19 @@ export class RespondService {
   async run(answered: (ids: readonly RequestId[]) => void): Promise<number> {
     const now = this.clock.now()
     let ids: readonly RequestId[] = []
+    let failure: Error | undefined
     const taken = await this.requests.withClaimed('respond', { limit: batchSize, now }, async (rows, unit) => {
-      const responses = await Promise.all(rows.map(row => this.respond(row, now)))
+      const attempts = await Promise.allSettled(rows.map(row => this.respond(row, now)))
+      const responses = attempts.flatMap(attempt => (attempt.status === 'fulfilled' ? [attempt.value] : []))
       await this.responses.put(unit, responses)
-      ids = rows.map(row => row.id)
+      // One bad row never holds back its batch; it is tried again later.
+      const later = rows.filter((_, index) => attempts[index]?.status === 'rejected').map(row => row.id)
+      await this.requests.lease(unit, later, new Date(now.getTime() + retryAfter))
+      ids = responses.map(response => response.requestId)
+      failure = attempts.find(attempt => attempt.status === 'rejected')?.reason as Error | undefined
     })
     answered(ids)
+    if (failure !== undefined) throw failure
     return taken
   }
 
@@ -41,6 +49,8 @@ export class RespondService {
   private async told(row: RequestRow): Promise<Told> {
     if (row.state === 'pending' || row.state === 'denied' || row.state === 'failed') return { state: row.state }
     const issued = await this.certificates.findByRequest(row.id)
-    return issued?.certificate == null ? { state: 'failed' } : { state: 'issued', certificate: issued.certificate }
+    if (issued?.certificate == null)
+      throw new AppError('internal', `Request ${row.id} is ${row.state} without a certificate.`)
+    return { state: 'issued', certificate: issued.certificate }
   }
 }

@@ -1,7 +1,14 @@
 import type { KeyObject } from 'node:crypto'
-import { decodePrivateKey, Enrollment, savePending, type PendingFiles, type RequestOptions } from '@app/client'
-import { parseRequestAttributes } from '@app/cmc'
-import { AppError, isAppError } from '@app/core'
+import {
+  decodePrivateKey,
+  Enrollment,
+  savePending,
+  type OfferedTemplate,
+  type PendingFiles,
+  type RequestOptions
+} from '@app/client'
+import { findRequestAttribute, parseRequestAttributes } from '@app/cmc'
+import { AppError } from '@app/core'
 import { generateKeyPairOf } from '@app/keys'
 import type { NewRequestOptions } from '../client-options.js'
 import type { Talk } from '../output.js'
@@ -20,7 +27,7 @@ export interface KeptRequest {
 export async function makeRequest(options: NewRequestOptions, directory: string, talk: Talk): Promise<KeptRequest> {
   const passphrase = options.passphraseFile === undefined ? undefined : await readSecret(options.passphraseFile)
   const privateKey = await privateKeyOf(options, passphrase)
-  const archival = await findArchival(options, privateKey, talk)
+  const archival = await findArchival(options, privateKey)
   const enrollment = new Enrollment({ key: { privateKey }, ...archival })
   const request = await enrollment.createRequest(wishesOf(options))
   const files = await savePending(directory, enrollment, request, passphrase === undefined ? {} : { passphrase })
@@ -47,7 +54,7 @@ interface Archival {
 const withoutArchival: Archival = { trust: '' }
 
 /** Whether, and to which certificate, the key is archived. */
-async function findArchival(options: NewRequestOptions, privateKey: KeyObject, talk: Talk): Promise<Archival> {
+async function findArchival(options: NewRequestOptions, privateKey: KeyObject): Promise<Archival> {
   const isPossible = options.form !== 'pkcs10' && privateKey.asymmetricKeyType !== 'ed25519'
   if (options.archive === true && !isPossible) {
     throw new AppError(
@@ -69,22 +76,24 @@ async function findArchival(options: NewRequestOptions, privateKey: KeyObject, t
       'No exchange certificate for the private key: name the server with --url, give --exchange-cert, or --no-archive.'
     )
   }
-  return fetchArchival(options, talk)
+  return fetchArchival(options)
 }
 
-async function fetchArchival(options: NewRequestOptions, talk: Talk): Promise<Archival> {
-  try {
-    return await withCa(await findConnection(options), async ({ request, trust }) => ({
-      trust,
-      privateKeyArchiveCertificate: await request.getCACertificate({ exchange: true }),
-      chain: await request.getCACertificateChain()
-    }))
-  } catch (error) {
-    const archivesNone = isAppError(error, 'archival_not_configured') || isAppError(error, 'no_valid_recovery_agent')
-    if (options.archive === true || !archivesNone) throw error
-    talk.say('The CA archives no keys.')
-    return withoutArchival
-  }
+/** The template that the CA offers decides when nothing was said: a key that is not asked for does not leave. */
+async function fetchArchival(options: NewRequestOptions): Promise<Archival> {
+  return withCa(await findConnection(options), async ({ request, trust }) => {
+    const { certificates: chain, templates } = await request.getAuthority()
+    if (options.archive !== true && !templates.some(template => template.archival && isWanted(template, options))) {
+      return withoutArchival
+    }
+    return { trust, privateKeyArchiveCertificate: await request.getCACertificate({ exchange: true }), chain }
+  })
+}
+
+function isWanted({ name, oid }: OfferedTemplate, options: NewRequestOptions): boolean {
+  const attributes = parseRequestAttributes(options.attribute.join('\n'))
+  const wanted = options.template ?? findRequestAttribute(attributes, 'CertificateTemplate') ?? ''
+  return name.toLowerCase() === wanted.toLowerCase() || wanted === oid || wanted.startsWith(`${oid}:`)
 }
 
 function wishesOf(options: NewRequestOptions): RequestOptions {

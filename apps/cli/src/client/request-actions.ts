@@ -107,7 +107,7 @@ export function fetchRequest(target: string, options: FetchCommand, talk: Talk):
     process.exitCode = exitCodeOfDisposition(request.status.disposition)
     if (!request.isIssued) return explain(request, talk)
     const certificate = await request.getCertificate()
-    const chain = options.chain === true ? await request.getCACertificateChain() : []
+    const chain = options.chain === true ? (await request.getAuthority()).certificates : []
     if (options.output === 'p7b') {
       const bundle = buildCertificateBundle({ certificates: [certificate, ...chain] })
       return printEncoded([{ der: bundle, pemLabel: 'PKCS7' }], options.output, options.out)

@@ -30,7 +30,10 @@ const caView = z.object({
   name: z.string(),
   sanitizedName: z.string(),
   kind: z.enum(['root', 'subordinate']),
-  certificates: z.array(z.string()).describe('The CA certificate and all above it, base64 of the DER each.')
+  certificates: z.array(z.string()).describe('The CA certificate and all above it, base64 of the DER each.'),
+  templates: z
+    .array(z.object({ name: z.string(), oid: z.string(), archival: z.boolean() }))
+    .describe('What it offers; `archival` templates demand the private key, the others refuse it.')
 })
 
 /** What clients may know of the CAs. */
@@ -95,6 +98,13 @@ export class AuthoritiesController {
 
   private async view(ca: CaRow): Promise<z.infer<typeof caView>> {
     const chain = await this.authorities.chainOf(ca)
-    return { name: ca.name, sanitizedName: ca.sanitizedName, kind: ca.kind, certificates: chain.map(toBase64) }
+    const templates = await this.authorities.templatesOf(ca)
+    return {
+      name: ca.name,
+      sanitizedName: ca.sanitizedName,
+      kind: ca.kind,
+      certificates: chain.map(toBase64),
+      templates: templates.map(({ name, oid, archival }) => ({ name, oid, archival }))
+    }
   }
 }

@@ -1,12 +1,15 @@
 import { Injectable } from '@nestjs/common'
 import { AppError } from '@app/core'
-import { CaStore, type CaRow } from '@app/storage'
+import { CaStore, TemplateStore, type CaRow, type TemplateRow } from '@app/storage'
 import type { AuthenticatedRequester } from '../requester/requester.js'
 
 /** The certification authorities that can issue, and their certificates. */
 @Injectable()
 export class AuthoritiesService {
-  constructor(private readonly cas: CaStore) {}
+  constructor(
+    private readonly cas: CaStore,
+    private readonly templates: TemplateStore
+  ) {}
 
   async list(): Promise<readonly CaRow[]> {
     return (await this.cas.list()).filter(ca => ca.state === 'active')
@@ -22,6 +25,11 @@ export class AuthoritiesService {
       throw new AppError('not_found', `There is no certification authority "${name}".`)
     }
     return ca
+  }
+
+  /** The templates that the CA offers, whoever may enroll for them. */
+  templatesOf(ca: CaRow): Promise<readonly TemplateRow[]> {
+    return this.templates.listOffered(ca.id)
   }
 
   /** The signing certificate with this index (the newest if absent) and all above it, the root last. DER. */
