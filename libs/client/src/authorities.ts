@@ -9,18 +9,32 @@ export interface Authority {
   readonly kind: 'root' | 'subordinate'
   /** DER of its certificate and all above it, the root last. */
   readonly certificates: readonly Uint8Array[]
+  readonly templates: readonly OfferedTemplate[]
+}
+
+/** A template that a CA offers. */
+export interface OfferedTemplate {
+  readonly name: string
+  /** Dotted decimal. */
+  readonly oid: string
+  /** Whether requests for it must carry their private key to be archived; the others must not. */
+  readonly archival: boolean
+}
+
+/** A CA as the server tells of it: certificates in base64. */
+export type AuthorityAnswer = Omit<Authority, 'certificates'> & { readonly certificates: readonly string[] }
+
+/** A CA from what the server tells of it. Throws `server_unreachable` when that is something else. */
+export function decodeAuthority({ name, sanitizedName, kind, certificates, templates }: AuthorityAnswer): Authority {
+  return { name, sanitizedName, kind, certificates: certificates.map(decodeDer), templates }
 }
 
 /** The CAs that the caller may know of. */
 export async function listAuthorities(settings: ConnectionSettings): Promise<readonly Authority[]> {
   const transport = new Transport(settings)
   try {
-    const { items } = await transport.json<{
-      readonly items: readonly (Omit<Authority, 'certificates'> & { readonly certificates: readonly string[] })[]
-    }>({ path: '/api/v1/cas' })
-    return items.map(({ name, sanitizedName, kind, certificates }) => {
-      return { name, sanitizedName, kind, certificates: certificates.map(decodeDer) }
-    })
+    const { items } = await transport.json<{ readonly items: readonly AuthorityAnswer[] }>({ path: '/api/v1/cas' })
+    return items.map(decodeAuthority)
   } finally {
     await transport.close()
   }

@@ -1,6 +1,6 @@
 import type { FR_PROP_FULLRESPONSE } from '@app/cmc'
 import { AppError, DISPOSITIONS, toBase64 } from '@app/core'
-import { decodeDer } from './authorities.js'
+import { decodeAuthority, decodeDer, type Authority, type AuthorityAnswer } from './authorities.js'
 import { Transport, type ConnectionSettings } from './transport.js'
 
 /** What the server says of a request; see the REST interface. */
@@ -131,12 +131,9 @@ export class CertRequest implements AsyncDisposable {
     return (await this.transport.call({ path: `${this.base}/certificate`, query })).body
   }
 
-  /** The CA's certificate and all above it, the root last. DER each. */
-  async getCACertificateChain(): Promise<Uint8Array[]> {
-    const { certificates } = await this.transport.json<{ readonly certificates: readonly string[] }>({
-      path: this.base
-    })
-    return certificates.map(decodeDer)
+  /** The CA: its names, its certificate and all above it, the templates it offers. */
+  async getAuthority(): Promise<Authority> {
+    return decodeAuthority(await this.transport.json<AuthorityAnswer>({ path: this.base }))
   }
 
   /** A property of the CA, by CR_PROP number or name. */
