@@ -1,4 +1,11 @@
-import { generateKeyPairSync, generatePrimeSync, randomBytes, type KeyObject } from 'node:crypto'
+import {
+  checkPrimeSync,
+  createPrivateKey,
+  generateKeyPairSync,
+  generatePrimeSync,
+  randomBytes,
+  type KeyObject
+} from 'node:crypto'
 import { isAppError, type Entropy } from '@app/core'
 import { encodeInteger, encodeNull, encodeOctetString, encodeOid, encodeSequence } from '@app/der'
 import { OID } from '@app/oid'
@@ -51,6 +58,19 @@ export function somePrime(bits: number): bigint {
     const prime = generatePrimeSync(bits, { bigint: true })
     if ([65_537n, 0x1_0000_000fn].every(exponent => prime % exponent !== 1n)) return prime
   }
+}
+
+let closeKey: KeyObject | undefined
+
+/** An RSA-2048 key whose second factor is the next prime after the first; the same for every call in one test file. */
+export function closeFactorsKey(): KeyObject {
+  if (closeKey !== undefined) return closeKey
+  const p = somePrime(1024)
+  let q = p + 2n
+  while (!checkPrimeSync(q) || q % 65_537n === 1n) q += 2n
+  const pkcs8 = Buffer.from(rsaPkcs8(rsaNumbersFrom(p, q)))
+  closeKey = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+  return closeKey
 }
 
 function divisor(a: bigint, b: bigint): bigint {

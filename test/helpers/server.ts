@@ -25,7 +25,7 @@ export interface TestServer {
   readonly metricsUrl: string
   /** PEM of the root certificate. */
   readonly root: string
-  readonly ca: { readonly id: CaId; readonly name: string; readonly certificate: Certificate }
+  readonly ca: TestCa
   /** The recovery agents, with their private keys. */
   readonly agents: readonly RecoveryAgent[]
   readonly config: Config
@@ -33,11 +33,22 @@ export interface TestServer {
   readonly database: TestDatabase
   /** Adds a principal with a token. */
   addPrincipal(changes?: Partial<PrincipalRow>): Promise<TestPrincipal>
-  /** A client of the SDK with the principal's token. */
-  connect(principal: TestPrincipal): CertRequest
-  /** Ends the server and starts another on the same home and database. */
-  restart(): Promise<void>
+  /** Adds another root CA beside the first; it offers what that offers. */
+  addCa(name: string): Promise<TestCa>
+  /** A client of the SDK with the principal's token, of the first CA unless another is named. */
+  connect(principal: TestPrincipal, caName?: string): CertRequest
+  /** Runs a statement as the owner of the schema: for what no program does, such as letting time pass. */
+  sql<Row>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
+  /** Ends the server and starts another on the same home and database, with other settings if some are given. */
+  restart(settings?: SettingsInput): Promise<void>
   stop(): Promise<void>
+}
+
+/** A CA of a test server. */
+export interface TestCa {
+  readonly id: CaId
+  readonly name: string
+  readonly certificate: Certificate
 }
 
 /** Somebody who can enroll. */
@@ -60,23 +71,23 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const database = await createTestDatabase()
   const home = mkdtempSync(join(tmpdir(), 'certkeep-server-'))
   writeSecrets(home)
-  const config = loadConfig({}, { overrides: settingsFor(home, database, options.settings) })
+  let config = loadConfig({}, { overrides: settingsFor(home, database, options.settings) })
   const log = createLogger({
     level: process.env['CERTKEEP_TEST_LOG'] === undefined ? 'silent' : 'debug',
     format: 'json'
   })
-  const { caId, certificate } = await makeCa(config, options)
+  const caName = options.caName ?? 'Test CA'
+  const ca = await makeCa(config, caName, options.key)
   const agents = await Promise.all(
     Array.from({ length: options.agents ?? 2 }, (_, index) => makeRecoveryAgent(`Agent ${index + 1}`))
   )
-  await addAgents(database, caId, agents)
+  await addAgents(database, ca.id, agents)
   let running = await startServer(config, log)
   const ports = (): NonNullable<RunningServer['ports']> => {
     if (running.ports === undefined) throw new Error('The server has no listeners.')
     return running.ports
   }
-  const root = encodePem('CERTIFICATE', certificate.raw)
-  const ca = { id: caId, name: options.caName ?? 'Test CA', certificate }
+  const root = encodePem('CERTIFICATE', ca.certificate.raw)
   return {
     get url() {
       return `https://127.0.0.1:${ports().https}`
@@ -90,18 +101,25 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     root,
     ca,
     agents,
-    config,
+    get config() {
+      return config
+    },
     get running() {
       return running
     },
     database,
     addPrincipal: changes => addPrincipal(database, changes),
-    connect(principal): CertRequest {
+    addCa: name => makeCa(config, name, options.key),
+    connect(principal, name = ca.name): CertRequest {
       const url = `https://127.0.0.1:${ports().https}`
-      return new CertRequest({ url, trust: root, ca: ca.name, credentials: { token: principal.token } })
+      return new CertRequest({ url, trust: root, ca: name, credentials: { token: principal.token } })
     },
-    async restart() {
+    async sql<Row>(text: string, values: readonly unknown[] = []) {
+      return (await database.open('owner')).dataSource.query<readonly Row[]>(text, [...values])
+    },
+    async restart(settings) {
       await running.shutdown.run('restart')
+      config = loadConfig({}, { overrides: settingsFor(home, database, { ...options.settings, ...settings }) })
       running = await startServer(config, log)
     },
     async stop() {
@@ -136,21 +154,14 @@ function settingsFor(home: string, { settings }: TestDatabase, changes: Settings
   }
 }
 
-async function makeCa(
-  config: Config,
-  options: TestServerOptions
-): Promise<{ readonly caId: CaId; readonly certificate: Certificate }> {
+async function makeCa(config: Config, name: string, key: KeySpec = 'p-256'): Promise<TestCa> {
   const installation = await openInstallation(config, () => undefined)
   const database = await openDatabase(installation.owner)
   try {
     const keys = installation.keys('authority')
     const setup = new CaSetup({ database, keys, clock: systemClock, entropy: systemEntropy })
-    return await setup.createRoot({
-      name: options.caName ?? 'Test CA',
-      key: options.key ?? 'p-256',
-      validityYears: 5,
-      actor: 'test'
-    })
+    const { caId: id, certificate } = await setup.createRoot({ name, key, validityYears: 5, actor: 'test' })
+    return { id, name, certificate }
   } finally {
     await database.close()
     await installation.close()
