@@ -1,5 +1,5 @@
 import { createPublicKey, verify, webcrypto } from 'node:crypto'
-import { Certificate, CertificateChainValidationEngine, CryptoEngine, setEngine } from 'pkijs'
+import { BasicConstraints, Certificate, CertificateChainValidationEngine, CryptoEngine, setEngine } from 'pkijs'
 import { AppError } from '@app/core'
 import { decodePem } from '@app/der'
 import { OID } from '@app/oid'
@@ -38,13 +38,30 @@ export async function verifyChain(trust: string, certificates: readonly Uint8Arr
     certs: certificates.toReversed().map(parse),
     checkDate: at
   })
-  const { result, resultMessage } = await engine.verify()
-  if (!result) {
+  const { result, resultMessage, certificatePath = [] } = await engine.verify()
+  const reason = result ? tooLongFor(certificatePath) : resultMessage
+  if (!result || reason !== undefined) {
     throw new AppError(
       'chain_invalid',
-      `The certificate does not chain to the trusted root: ${resultMessage}. Trust the root of the CA that signed it.`
+      `The certificate does not chain to the trusted root: ${reason}. Trust the root of the CA that signed it.`
     )
   }
+}
+
+/**
+ * pkijs does not look at path lengths (RFC 5280, 4.2.1.9): how many CAs may stand between a CA and the end, those not
+ * counted that issued themselves. `path` has the end first.
+ */
+function tooLongFor(path: readonly Certificate[]): string | undefined {
+  let between = 0
+  for (const certificate of path.slice(1)) {
+    const extension = certificate.extensions?.find(({ extnID }) => extnID === OID.id_ce_basicConstraints)
+    const constraints: unknown = extension?.parsedValue
+    const limit = constraints instanceof BasicConstraints ? constraints.pathLenConstraint : undefined
+    if (typeof limit === 'number' && between > limit) return `a CA in it may have ${limit} CAs below and has ${between}`
+    if (!certificate.issuer.isEqual(certificate.subject)) between++
+  }
+  return undefined
 }
 
 function parse(der: Uint8Array): Certificate {
