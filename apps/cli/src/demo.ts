@@ -2,24 +2,14 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { AppError, asId, equalBytes, wipe, type RequestId } from '@app/core'
-import {
-  CertRequest,
-  CR_DISP_ISSUED,
-  CR_IN_CMC,
-  Enrollment,
-  fetchTrustedRoot,
-  FR_PROP_FULLRESPONSE,
-  readPkcs12
-} from '@app/client'
-import { keyBlobToPkcs8, openSealedKey } from '@app/escrow'
+import { AppError, asId, equalBytes, type RequestId } from '@app/core'
+import { CertRequest, CR_DISP_ISSUED, CR_IN_CMC, Enrollment, fetchTrustedRoot, FR_PROP_FULLRESPONSE } from '@app/client'
 import { writeNewFile } from '@app/files'
-import { decrypterOf, privateKeyFromPkcs8, publicHalfOf } from '@app/keys'
 import { createLogger, loadConfig } from '@app/platform'
 import { ArchiveStore, openDatabase } from '@app/storage'
-import { decodeCertificate } from '@app/x509'
 import { newAgent } from './administration/agent-actions.js'
 import { addPrincipal, issueToken } from './administration/directory-actions.js'
+import { openKey } from './client/open-key.js'
 import { startServer, type RunningServer } from './server.js'
 
 const caName = 'Certkeep Root CA'
@@ -103,7 +93,7 @@ async function enrollAndRecover(server: RunningServer, url: string, home: string
   await recover(server, request.requestId, certificate, home)
 }
 
-/** One agent opens the sealed key on its own, as `certkeep key open` does. */
+/** One agent opens the sealed key on its own, with `certkeep key open`. */
 async function recover(
   server: RunningServer,
   requestId: number,
@@ -122,27 +112,16 @@ async function recover(
   } finally {
     await database.close()
   }
-  const password = readFileSync(join(home, 'agents.password'), 'utf8').trim()
-  const agent = await readPkcs12(readFileSync(join(home, 'agent2.p12')), password)
-  if (agent.certificate === undefined) throw new AppError('internal', 'The agent has no certificate.')
-  const original = readFileSync(join(home, 'alice', 'key.pem'))
-  await openSealedKey({
-    sealed: readFileSync(sealedFile),
-    decrypter: decrypterOf(agent.privateKey),
-    agentCertificate: decodeCertificate(agent.certificate),
-    use: opened => {
-      const pkcs8 = keyBlobToPkcs8(opened.plaintext)
-      const recovered = publicHalfOf(privateKeyFromPkcs8(pkcs8)).raw
-      wipe(pkcs8)
-      const spki = { type: 'spki', format: 'der' } as const
-      const own = createPublicKey(original).export(spki)
-      const same = equalBytes(recovered, own) && equalBytes(recovered, certificate.publicKey.export(spki))
-      if (!same) throw new AppError('archived_key_mismatch', 'The recovered key is not the original one.')
-      tell(
-        `"Second Agent" opened the sealed key: ${opened.format}, ${opened.bits} bits. It is the key of the certificate.`
-      )
-    }
-  })
+  const recoveredFile = join(home, 'recovered.pem')
+  const agent = { agent: join(home, 'agent2.p12'), passwordFile: join(home, 'agents.password'), out: recoveredFile }
+  await openKey(sealedFile, agent, { say: () => undefined, progress: () => undefined })
+  const spki = { type: 'spki', format: 'der' } as const
+  const recovered = createPublicKey(readFileSync(recoveredFile)).export(spki)
+  const original = createPublicKey(readFileSync(join(home, 'alice', 'key.pem'))).export(spki)
+  if (!equalBytes(recovered, original) || !equalBytes(recovered, certificate.publicKey.export(spki))) {
+    throw new AppError('archived_key_mismatch', 'The recovered key is not the original one.')
+  }
+  tell('"Second Agent" opened the sealed key: recovered.pem. It is the original key, and that of the certificate.')
 }
 
 /** The demonstration is the same whatever is set for the machine's own installation. */
