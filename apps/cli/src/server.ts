@@ -30,6 +30,8 @@ import { startRoles, type WorkerRole } from './roles.js'
 
 const firstCaName = 'Certkeep Root CA'
 const identityCheck = 6 * 3_600_000
+/** How long requests in flight are let wait for their outcomes when the server ends. */
+const patience = 2000
 
 /** A server at work. */
 export interface RunningServer {
@@ -113,7 +115,12 @@ async function startFront(
     health,
     hsts: !config.hostNames.includes('localhost')
   })
-  shutdown.add('https', grace => (health.drain(), https.close(grace)))
+  shutdown.add('https', grace => {
+    health.drain()
+    // Who waits for an outcome is told how things stand, in time for an answer.
+    const release = setTimeout(() => runtime.outcomes.close(), Math.min(grace / 2, patience))
+    return https.close(grace).finally(() => clearTimeout(release))
+  })
   describeApi(https.app, config)
   await https.app.init()
   health.add('database', async () => void (await https.app.get(CaStore).list()))

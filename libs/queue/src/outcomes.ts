@@ -17,7 +17,7 @@ interface Waiter {
 export class Outcomes {
   private readonly waiters = new Map<RequestId, Set<Waiter>>()
   private readonly recent = new Map<RequestId, number>()
-  private isClosed = false
+  private closed = false
 
   /** Wakes everybody who waits for the request; who comes within two seconds need not wait. */
   notify(requestId: RequestId): void {
@@ -37,7 +37,7 @@ export class Outcomes {
     // A notice is used once, so that a caller in a loop does not spin.
     this.recent.delete(requestId)
     if (told !== undefined && Date.now() - told < MEMORY_MILLISECONDS) return Promise.resolve(true)
-    if (milliseconds <= 0 || this.isClosed) return Promise.resolve(false)
+    if (milliseconds <= 0 || this.closed) return Promise.resolve(false)
     const { promise, resolve } = Promise.withResolvers<boolean>()
     const waiters = this.waiters.get(requestId) ?? new Set()
     const waiter: Waiter = {
@@ -53,10 +53,15 @@ export class Outcomes {
 
   /** Lets everybody go who waits; from now on nobody does. */
   close(): void {
-    this.isClosed = true
+    this.closed = true
     for (const [requestId, waiters] of this.waiters) {
       for (const waiter of waiters) this.release(requestId, waiter, false)
     }
+  }
+
+  /** Whether waiting has become useless, because the process ends. */
+  get isClosed(): boolean {
+    return this.closed
   }
 
   private release(requestId: RequestId, waiter: Waiter, told: boolean): void {

@@ -43,11 +43,11 @@ export async function submitAndWait(
 
 /** Asks after the last request until it is decided or the deadline (milliseconds since 1970) has passed. */
 export async function waitForOutcome(request: CertRequest, deadline: number, talk: Talk): Promise<RequestStatus> {
-  for (let pause = 1000; isWaiting(request.status) && Date.now() < deadline; pause = Math.min(2 * pause, 15_000)) {
+  while (isWaiting(request.status) && Date.now() < deadline) {
     const seconds = Math.ceil((deadline - Date.now()) / 1000)
     talk.progress(`Request ${request.requestId}: ${request.dispositionMessage} (${seconds} s left)`)
-    // A request that waits for an officer is answered at once, so the pause is ours.
-    await sleep(Math.min(pause, deadline - Date.now()))
+    // The server waits as long as it may; a server that ends or may not wait is given a rest.
+    await sleep(Math.min(1000, deadline - Date.now()))
     await request.retrievePending(request.requestId, { wait: Math.min(seconds, LONGEST_CALL) })
   }
   return request.status

@@ -54,10 +54,10 @@ export class EnrollmentService {
     return { ca, row: await this.submissions.submit(submission, call.wait) }
   }
 
-  /** What became of a request, waiting at most `wait` milliseconds for its outcome. */
+  /** What became of a request, waiting at most `wait` milliseconds for a decision and its outcome. */
   async retrieve(call: RequestCall, wait: number): Promise<RequestView> {
     const { ca, row } = await this.own.get(call)
-    return this.view(wait > 0 ? await this.submissions.outcome(row.id, wait) : row, ca)
+    return this.view(wait > 0 ? await this.submissions.resolution(row.id, wait) : row, ca)
   }
 
   /** The issued certificate and the CA's chain. Throws `not_found` when there is none. */

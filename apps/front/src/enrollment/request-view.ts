@@ -10,6 +10,11 @@ export function isSettled(row: RequestRow): boolean {
   return row.respondedState === row.state
 }
 
+/** Whether a request has all it will get: an answer other than "pending", with its signed full response. */
+export function isResolved(row: RequestRow): boolean {
+  return row.state !== 'pending' && isSettled(row)
+}
+
 /** What Submit and RetrievePending tell of a request (MS-WCCE 3.2.1.4.2.1.3). */
 export function requestView(row: RequestRow, ca: CaRow, certificate: CertificateRow | undefined): RequestView {
   const dispositionName = dispositionOf(row.state, row.outOfBand)

@@ -4,9 +4,12 @@ import type { EnrollmentRequest } from '@app/cmc'
 import { CLOCK } from '@app/platform'
 import { Outcomes, Wakeups } from '@app/queue'
 import { RequestStore, type NewEnvelope, type NewRequest, type RequestRow } from '@app/storage'
-import { isSettled } from '../enrollment/request-view.js'
+import { isResolved, isSettled } from '../enrollment/request-view.js'
 import { newRequest, readSubmission, type Submission } from './new-request.js'
 import { SubmissionChecks } from './submission-checks.js'
+
+/** Milliseconds between two looks at the database for an outcome that no signal told of. */
+const pollEvery = 500
 
 /** Steps 2 to 5 of a request's life: decode, verify, record, wake the authority; then the wait for the outcome. */
 @Injectable()
@@ -39,17 +42,24 @@ export class SubmissionService {
     // A lost wake-up is found by the sweep.
     if (state === 'received') this.wakeups.nudge('evaluate')
     if (state === 'failed') this.wakeups.nudge('respond')
-    return this.outcome(id, wait)
+    const deadline = Date.now() + wait
+    if (wait > 0) await this.outcomes.wait(id, Math.min(wait, pollEvery))
+    return this.follow(id, deadline, isSettled)
   }
 
-  /** The request's row as soon as its outcome is known, or after `wait` milliseconds as it then is. */
-  async outcome(id: RequestId, wait: number): Promise<RequestRow> {
-    const deadline = Date.now() + wait
-    if (wait > 0) await this.outcomes.wait(id, Math.min(wait, 500))
+  /**
+   * The request's row as soon as it waits for nobody any more, an officer included, or after `wait` milliseconds as it
+   * then is.
+   */
+  resolution(id: RequestId, wait: number): Promise<RequestRow> {
+    return this.follow(id, Date.now() + wait, isResolved)
+  }
+
+  private async follow(id: RequestId, deadline: number, isDone: (row: RequestRow) => boolean): Promise<RequestRow> {
     let row = await this.requests.get(id)
-    while (!isSettled(row) && Date.now() < deadline) {
+    while (!isDone(row) && Date.now() < deadline && !this.outcomes.isClosed) {
       // Another process may have resolved it, which no signal in this one tells.
-      await this.outcomes.wait(id, Math.min(500, deadline - Date.now()))
+      await this.outcomes.wait(id, Math.min(pollEvery, deadline - Date.now()))
       row = await this.requests.get(id)
     }
     return row
