@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { AppError, type CaId } from '@app/core'
 import type { KeyStore, Signer } from '@app/keys'
-import { CONFIG, KEY_STORE, type Config } from '@app/platform'
+import { CONFIG, distributionUrls, KEY_STORE, type Config, type DistributionUrls } from '@app/platform'
 import { CaStore } from '@app/storage'
 import { decodeCertificate, type Certificate } from '@app/x509'
 
@@ -16,7 +16,7 @@ export interface IssuingCa {
   readonly chain: readonly Uint8Array[]
   readonly signer: Signer
   /** Where certificates say that the CRL and the CA certificate are. */
-  readonly urls: { readonly crl: string; readonly certificate: string }
+  readonly urls: DistributionUrls
 }
 
 /** The CAs of the installation and their signing keys, opened once. */
@@ -63,16 +63,16 @@ export class CaRegistry {
         `"${ca.name}" awaits its certificate: install it with "ca init --certificate".`
       )
     }
-    const base = this.config.httpBaseUrl
+    const { certIndex, keyIndex } = row
     return {
       id,
       name: ca.name,
-      certIndex: row.certIndex,
-      keyIndex: row.keyIndex,
+      certIndex,
+      keyIndex,
       certificate: decodeCertificate(row.certificate),
       chain: row.chain,
       signer: await this.keys.signer(row.keyReference),
-      urls: { crl: `${base}/crl/${id}-${row.keyIndex}.crl`, certificate: `${base}/ca/${id}-${row.certIndex}.cer` }
+      urls: distributionUrls(this.config.httpBaseUrl, { id, keyIndex, certIndex })
     }
   }
 }

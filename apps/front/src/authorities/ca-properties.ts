@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { AppError, toBase64 } from '@app/core'
 import { CR_PROPERTIES, findProperty } from '@app/cmc'
-import { CONFIG, type Config } from '@app/platform'
+import { CONFIG, distributionUrls, type Config } from '@app/platform'
 import { AgentStore, CaStore, CrlStore, TemplateStore, type CaRow } from '@app/storage'
 import type { PropertyView } from '../enrollment/enrollment.schemas.js'
 import { readCaProperty } from './ca-property.js'
@@ -28,7 +28,7 @@ export class CaProperties {
       ca,
       now,
       hostName: config.hostNames[0] ?? config.https.host,
-      urls: { crl: `${config.httpBaseUrl}/crl/${ca.id}`, certificate: `${config.httpBaseUrl}/ca/${ca.id}` },
+      urls: ({ keyIndex, certIndex }) => distributionUrls(config.httpBaseUrl, { id: ca.id, keyIndex, certIndex }),
       certificates: () => this.cas.listCertificates(ca.id),
       exchangeCertificate: () => this.exchangeCertificates.current(ca),
       agents: () => this.agents.list(ca.id),

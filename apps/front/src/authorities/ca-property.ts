@@ -2,6 +2,7 @@ import { AppError } from '@app/core'
 import { buildCertificateBundle } from '@app/cms'
 import type { PropertyEntry } from '@app/cmc'
 import { OID } from '@app/oid'
+import type { DistributionUrls } from '@app/platform'
 import type { AgentRow, CaCertificateRow, CaRow, CrlRow, TemplateRow } from '@app/storage'
 import { decodeCertificate, type Name } from '@app/x509'
 
@@ -13,7 +14,8 @@ export interface CaFacts {
   readonly ca: CaRow
   readonly now: Date
   readonly hostName: string
-  readonly urls: { readonly crl: string; readonly certificate: string }
+  /** As the certificates issued under this CA certificate name them. */
+  urls(certificate: { readonly keyIndex: number; readonly certIndex: number }): DistributionUrls
   certificates(): Promise<readonly CaCertificateRow[]>
   exchangeCertificate(): Promise<Uint8Array>
   agents(): Promise<readonly AgentRow[]>
@@ -111,8 +113,8 @@ const readers: Readonly<Record<number, Reader>> = {
     return keyIndex * 0x10000 + certIndex
   },
   40: ({ ca }) => ca.shortName,
-  41: async (facts, index) => (await signing(facts, index), `${facts.urls.crl}\n`),
-  42: async (facts, index) => (await signing(facts, index), `${facts.urls.certificate}\n`),
+  41: async (facts, index) => `${facts.urls(await signing(facts, index)).crl}\n`,
+  42: async (facts, index) => `${facts.urls(await signing(facts, index)).certificate}\n`,
   43: none,
   44: () => 'en-US',
   45: () => subjectTemplate.join('\n'),
