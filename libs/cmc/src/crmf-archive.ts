@@ -1,5 +1,14 @@
-import { AppError } from '@app/core'
-import { contextTag, DerReader, encodeContext, encodeOid, encodeSequence, primitiveContextTag, TAG } from '@app/der'
+import { AppError, concatBytes } from '@app/core'
+import {
+  contextTag,
+  DerReader,
+  encodeContext,
+  encodeOctetString,
+  encodeOid,
+  encodeSequence,
+  primitiveContextTag,
+  TAG
+} from '@app/der'
 import { OID } from '@app/oid'
 import type { CrmfControl } from './crmf.js'
 
@@ -61,8 +70,24 @@ export function encodeArchiveOptions(envelope: Uint8Array): CrmfControl {
 
 /**
  * Overwrites the archived key of a control where it stands, so that the request can be stored without it. The control
- * remains as an element of zeros that {@link decodeArchiveOptions} no longer reads.
+ * keeps its length and holds an OCTET STRING of zeros: any program still reads the message, and
+ * {@link decodeArchiveOptions} no longer finds a key.
  */
 export function eraseArchiveOptions(control: CrmfControl): void {
-  DerReader.over(control.value).any('PKIArchiveOptions').content.fill(0)
+  const { content } = DerReader.over(control.value).any('PKIArchiveOptions')
+  const { length } = content
+  const [whole] = octetStringsOf(length)
+  // A minimal length grows by an octet at 128, 256 and 65536, so that one element alone never has some of the lengths.
+  const [rest] = octetStringsOf(length - 2)
+  content.fill(0)
+  if (whole !== undefined) content.set(whole)
+  else if (rest !== undefined) content.set(concatBytes([encodeOctetString(new Uint8Array()), rest]))
+}
+
+/** The OCTET STRING of zeros that is this long with its identifier and length; none when no minimal length fits. */
+function octetStringsOf(length: number): Uint8Array[] {
+  return [2, 3, 4, 5]
+    .filter(header => header <= length)
+    .map(header => encodeOctetString(new Uint8Array(length - header)))
+    .filter(element => element.length === length)
 }

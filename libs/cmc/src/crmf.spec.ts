@@ -150,11 +150,26 @@ describe('an archive control', () => {
   it('holds only zeros once it is erased', () => {
     const value = Uint8Array.from(encodeArchiveOptions(envelope).value)
     eraseArchiveOptions(control(value))
-    const { content } = DerReader.over(value).any('control')
-    expect(content.length).toBeGreaterThan(300)
-    expect(content.every(octet => octet === 0)).toBe(true)
+    const reader = DerReader.over(value).enter(value[0] ?? 0, 'control')
+    const zeros = reader.octetString('zeros')
+    reader.end('control')
+    expect(zeros.length).toBeGreaterThan(300)
+    expect(zeros.every(octet => octet === 0)).toBe(true)
     expect(codeOf(() => decodeArchiveOptions(control(value)))).toBe('der_tag_unexpected')
   })
+
+  it.each([2, 3, 129, 130, 131, 258, 259, 260, 65_539, 65_540, 65_541])(
+    'is sound DER of the same length once it is erased: %i octets',
+    length => {
+      const value = encodeContext(0, new Uint8Array(length).fill(0xff))
+      eraseArchiveOptions(control(value))
+      const reader = DerReader.over(value).enter(value[0] ?? 0, 'control')
+      const strings = reader.each(members => members.octetString('zeros'))
+      expect(reader.raw.length).toBe(value.length)
+      expect(strings.every(zeros => zeros.every(octet => octet === 0))).toBe(true)
+      expect(codeOf(() => decodeArchiveOptions(control(value)))).toBe('der_tag_unexpected')
+    }
+  )
 
   it.each([
     ['in EncryptedValue form', encodeContext(0, encodeSequence()), 'encrypted_value_unsupported'],
