@@ -52,7 +52,9 @@ export class CrlService {
       thisUpdate.getTime() + (this.config.crl.validityHours + this.config.crl.overlapHours) * hour
     )
     const number = await this.crls.nextNumber(caId)
-    const entries = await this.certificates.listForCrl(caId, ca.keyIndex, thisUpdate)
+    // What ended since the previous CRL is listed once more (RFC 5280, 3.3).
+    const previous = await this.crls.findLatest(caId, ca.keyIndex)
+    const entries = await this.certificates.listForCrl(caId, ca.keyIndex, previous?.thisUpdate ?? thisUpdate)
     const { scheme } = ca.signer
     const tbs = encodeTbsCrl({
       scheme,
