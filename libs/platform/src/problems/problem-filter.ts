@@ -45,7 +45,8 @@ export function answerProblem(thrown: unknown, request: FastifyRequest, reply: F
   else logger.debug({ ...place, status: problem.status, code: error.code }, error.message)
   // The answer may have begun, as when a stream fails; the connection is then cut by the server.
   if (reply.sent) return
-  void reply.code(problem.status).headers(headersOf(error, problem)).send(JSON.stringify(problem))
+  // As bytes, since the server would add a charset, which this media type does not have, to text.
+  void reply.code(problem.status).headers(headersOf(error, problem)).send(Buffer.from(JSON.stringify(problem)))
 }
 
 /** The pattern of the matched route. The router refuses some requests before there is one. */
