@@ -7,7 +7,14 @@ import { encodePem } from '@app/der'
 import { CertRequest } from '@app/client'
 import type { KeySpec } from '@app/keys'
 import { createLogger, loadConfig, type Config, type SettingsInput } from '@app/platform'
-import { AgentStore, openDatabase, PrincipalStore, PROCESS_ROLES, type PrincipalRow } from '@app/storage'
+import {
+  AgentStore,
+  openDatabase,
+  PrincipalStore,
+  PROCESS_ROLES,
+  type NewCredential,
+  type PrincipalRow
+} from '@app/storage'
 import { formatName, type Certificate } from '@app/x509'
 import { inject } from 'vitest'
 import { systemEntropy } from '../../apps/cli/src/administration/administration.js'
@@ -31,8 +38,8 @@ export interface TestServer {
   readonly config: Config
   readonly running: RunningServer
   readonly database: TestDatabase
-  /** Adds a principal with a token. */
-  addPrincipal(changes?: Partial<PrincipalRow>): Promise<TestPrincipal>
+  /** Adds a principal with a token, which is good for everything for an hour where nothing is said. */
+  addPrincipal(changes?: Partial<PrincipalRow>, credential?: Partial<NewCredential>): Promise<TestPrincipal>
   /** Adds another root CA beside the first; it offers what that offers. */
   addCa(name: string): Promise<TestCa>
   /** A client of the SDK with the principal's token, of the first CA unless another is named. */
@@ -55,6 +62,8 @@ export interface TestCa {
 export interface TestPrincipal {
   readonly row: Omit<PrincipalRow, 'disabledAt'>
   readonly token: string
+  /** Of the token's row. */
+  readonly credentialId: string
 }
 
 /** What may differ from server to server. */
@@ -108,7 +117,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       return running
     },
     database,
-    addPrincipal: changes => addPrincipal(database, changes),
+    addPrincipal: (changes, credential) => addPrincipal(database, changes, credential),
     addCa: name => makeCa(config, name, options.key),
     connect(principal, name = ca.name): CertRequest {
       const url = `https://127.0.0.1:${ports().https}`
@@ -189,7 +198,11 @@ async function addAgents(database: TestDatabase, caId: CaId, agents: readonly Re
   }
 }
 
-async function addPrincipal(database: TestDatabase, changes: Partial<PrincipalRow> = {}): Promise<TestPrincipal> {
+async function addPrincipal(
+  database: TestDatabase,
+  changes: Partial<PrincipalRow> = {},
+  credential: Partial<NewCredential> = {}
+): Promise<TestPrincipal> {
   const principals = new PrincipalStore((await database.open('owner')).dataSource)
   const accountName = changes.accountName ?? `user${randomBytes(3).toString('hex')}`
   const kind = changes.kind ?? 'user'
@@ -210,18 +223,20 @@ async function addPrincipal(database: TestDatabase, changes: Partial<PrincipalRo
   }
   await principals.add(row, { actor: 'test' })
   const token = `ckt_${randomBytes(32).toString('base64url')}`
+  const credentialId = randomUUID()
   await principals.addCredential(
     {
-      id: randomUUID(),
+      id: credentialId,
       principalId: row.id,
       label: 'test',
       tokenHash: createHash('sha256').update(token).digest(),
       scopes: ['enroll'],
       caId: null,
       expiresAt: new Date(Date.now() + 3_600_000),
-      createdAt: new Date()
+      createdAt: new Date(),
+      ...credential
     },
     { actor: 'test' }
   )
-  return { row, token }
+  return { row, token, credentialId }
 }
