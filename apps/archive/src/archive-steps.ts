@@ -27,7 +27,11 @@ export class ArchiveSteps implements OnApplicationBootstrap {
   }
 
   private async keepExchangeKeys(): Promise<number> {
-    await this.archive.purgeEnvelopes(new Date(this.clock.now().getTime() - keepRefused), purgeBatch)
+    const now = this.clock.now()
+    const refusedBefore = new Date(now.getTime() - keepRefused)
+    await this.archive.purgeEnvelopes(refusedBefore, purgeBatch)
+    // Keys that were sealed for requests that failed after all: no certificate will ever be made for them.
+    await this.archive.purgeSealed(refusedBefore, purgeBatch, now)
     await this.exchangeKeys.retire()
     return this.exchangeKeys.provide()
   }
