@@ -26,6 +26,11 @@ export function jsonOf(value: unknown): string {
   return `${JSON.stringify(value, undefined, 2)}\n`
 }
 
+/** A value as JSON on stdout. */
+export function printJson(value: unknown): Promise<void> {
+  return print(jsonOf(value))
+}
+
 /** Lines of name and value; what is inside of a value is indented below its name. */
 export function tableOf(facts: Facts, indent = ''): string {
   const present = Object.entries(facts).filter(([, value]) => value !== undefined && value !== null)

@@ -2,14 +2,19 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { isAppError } from '@app/core'
+import { registerAgent } from './agent.js'
 import { registerBootstrap } from './bootstrap.js'
+import { registerCa } from './ca.js'
 import { registerCompletion } from './completion.js'
+import { registerConfig } from './config.js'
+import { registerDirectory } from './directory.js'
 import { registerEnroll } from './enroll.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js'
 import { registerKey } from './key.js'
 import { errorLine } from './output.js'
 import { registerRequest } from './request.js'
-import { registerServerCommands } from './server-commands.js'
+import { registerServe } from './serve.js'
+import { registerTemplate } from './template.js'
 
 /** The command line with all of its commands; nothing heavy is loaded before a command runs. */
 export function createProgram(): Command {
@@ -21,7 +26,12 @@ export function createProgram(): Command {
   registerEnroll(program)
   registerRequest(program)
   registerKey(program)
-  registerServerCommands(program)
+  registerServe(program)
+  registerCa(program)
+  registerAgent(program)
+  registerDirectory(program)
+  registerTemplate(program)
+  registerConfig(program)
   registerCompletion(program)
   settle(program)
   return program

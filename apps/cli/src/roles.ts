@@ -1,7 +1,7 @@
 import { NestFactory } from '@nestjs/core'
 import type { DynamicModule, INestApplicationContext } from '@nestjs/common'
 import { systemClock } from '@app/core'
-import { nestLoggerOf, runtimeModule, type Logger, type Runtime } from '@app/platform'
+import { nestLoggerOf, runtimeModule, type Logger, type Role, type Runtime } from '@app/platform'
 import { Outcomes, Steps, Wakeups } from '@app/queue'
 import { ArchiveModule } from '../../archive/src/archive.module.js'
 import { AuthorityModule } from '../../authority/src/authority.module.js'
@@ -10,6 +10,11 @@ import type { Installation } from './installation.js'
 
 /** The roles that serve nothing but their queues. */
 export type WorkerRole = 'authority' | 'archive'
+
+/** Those of a configuration's roles that serve nothing but their queues. */
+export function workerRoles(roles: readonly Role[]): readonly WorkerRole[] {
+  return roles.filter((role): role is WorkerRole => role === 'authority' || role === 'archive')
+}
 
 /** Roles at work in this process. */
 export interface RunningRoles {
@@ -20,7 +25,9 @@ export interface RunningRoles {
 
 /** What a process runs with: the wake-ups of its steps and those who wait for outcomes. */
 export function createRuntime(installation: Installation, log: Logger): Runtime {
-  const wakeups = new Wakeups({ connection: installation.connection('front'), log })
+  // Any role may wake any step; the one that this process has the credentials of is one of its own.
+  const [role = 'front'] = installation.config.roles
+  const wakeups = new Wakeups({ connection: installation.connection(role), log })
   return {
     config: installation.config,
     log,

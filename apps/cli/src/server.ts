@@ -26,7 +26,7 @@ import { CaSetup } from '../../authority/src/ca/ca-setup.js'
 import { localActor, systemEntropy } from './administration/administration.js'
 import { fingerprintOf } from './administration/ca-actions.js'
 import { openInstallation, type Installation } from './installation.js'
-import { startRoles, type WorkerRole } from './roles.js'
+import { startRoles, workerRoles } from './roles.js'
 
 const firstCaName = 'Certkeep Root CA'
 const identityCheck = 6 * 3_600_000
@@ -53,10 +53,10 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   try {
     const installation = await openInstallation(config, message => log.info({}, message))
     shutdown.add('database', () => installation.close())
-    const firstCa = config.roles.includes('authority') ? await makeFirstCa(installation) : undefined
+    const mayMakeCa = config.roles.includes('authority') && installation.onlyRole === undefined
+    const firstCa = mayMakeCa ? await makeFirstCa(installation) : undefined
 
-    const workers = config.roles.filter((role): role is WorkerRole => role === 'authority' || role === 'archive')
-    const running = await startRoles(installation, workers, log)
+    const running = await startRoles(installation, workerRoles(config.roles), log)
     shutdown.add('workers', () => running.stop())
     const { runtime } = running
     await runtime.wakeups.start()

@@ -5,21 +5,23 @@ import { createLogger } from '@app/platform'
 import type { Step } from '@app/queue'
 import { ExchangeKeyStore, RequestStore, type RequestRow } from '@app/storage'
 import { CrlService } from '../../../authority/src/crl/crl.service.js'
-import { startRoles, type RunningRoles } from '../roles.js'
+import { startRoles, workerRoles, type RunningRoles } from '../roles.js'
 import { chooseCa, withAdministration, type Administration } from './administration.js'
 
 const patience = 30_000
 
 /**
  * Works with the roles running in this process, so that it does not matter whether the server runs too: rows are
- * claimed by whoever comes first.
+ * claimed by whoever comes first. Where the configuration leaves out a role, its keys are at another machine, so that it
+ * does not run here either.
  */
 export async function withRoles<T>(
   administration: Administration,
   work: (roles: RunningRoles) => Promise<T>
 ): Promise<T> {
   const log = createLogger({ ...administration.installation.config.log, level: 'warn' })
-  const roles = await startRoles(administration.installation, ['authority', 'archive'], log)
+  const { installation } = administration
+  const roles = await startRoles(installation, workerRoles(installation.config.roles), log)
   try {
     return await work(roles)
   } finally {

@@ -1,0 +1,41 @@
+import type { Command } from 'commander'
+import { parsePositive } from './argument.js'
+import { printJson, talkOf } from './output.js'
+
+/** `agent …`: recovery agents, for the person at the machine. */
+export function registerAgent(program: Command): void {
+  const agent = program.command('agent').description('recovery agents: those who can open archived keys')
+  const say = (text: string): void => talkOf(agent).say(text)
+  agent
+    .command('add')
+    .argument('<certificate>', 'the agent’s certificate, PEM or DER')
+    .description('add an agent by certificate')
+    .requiredOption('--name <name>', 'who it is')
+    .option('--ca <name>', 'which CA')
+    .action(async (file: string, options: { readonly name: string; readonly ca?: string }) =>
+      say(await (await import('./administration/agent-actions.js')).addAgent({ ...options, file }))
+    )
+  agent
+    .command('new')
+    .argument('<name>', 'who it is')
+    .description('make a key and a certificate for an agent, for a trial, and add it')
+    .requiredOption('--out <file>', 'the PKCS#12 file to write')
+    .requiredOption('--password-file <file>', 'the file with its password; made when it does not exist')
+    .option('--ca <name>', 'which CA')
+    .action(
+      async (name: string, options: { readonly out: string; readonly passwordFile: string; readonly ca?: string }) =>
+        say(await (await import('./administration/agent-actions.js')).newAgent({ ...options, name }))
+    )
+  agent
+    .command('list')
+    .description('the agents of a CA')
+    .option('--ca <name>', 'which CA')
+    .action(async (options: { readonly ca?: string }) =>
+      printJson(await (await import('./administration/agent-actions.js')).listAgents(options.ca))
+    )
+  agent
+    .command('retire')
+    .argument('<number>', 'the agent’s number', parsePositive)
+    .description('seal no more keys to an agent; what was sealed to it stays as it is')
+    .action(async (id: number) => say(await (await import('./administration/agent-actions.js')).retireAgent(id)))
+}

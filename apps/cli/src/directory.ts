@@ -1,0 +1,57 @@
+import type { Command } from 'commander'
+import { parseKind, parsePositive } from './argument.js'
+import { print, printJson, talkOf } from './output.js'
+
+interface PrincipalCommand {
+  readonly kind: string
+  readonly domain: string
+}
+
+/** `directory …`: users and computers, for the person at the machine. */
+export function registerDirectory(program: Command): void {
+  const directory = program.command('directory').description('users and computers')
+  const say = (text: string): void => talkOf(directory).say(text)
+  directory
+    .command('add')
+    .argument('<account>', 'the account’s name')
+    .description('add a user or computer')
+    .option('--kind <kind>', 'user or computer', parseKind, 'user')
+    .requiredOption('--domain <name>', 'its domain')
+    .option('--display-name <text>', 'the name for people')
+    .option('--distinguished-name <dn>', 'its place in the directory')
+    .option('--upn <name>', 'its user principal name')
+    .option('--mail <address>', 'its mail address')
+    .option('--dns <name>', 'its host name')
+    .option('--sid <sid>', 'its security identifier; one is allocated when not given')
+    .option('--group <name...>', 'further groups')
+    .action(async (accountName: string, options: PrincipalCommand & { readonly kind: 'user' | 'computer' }) => {
+      const { addPrincipal } = await import('./administration/directory-actions.js')
+      say(`Added ${options.domain}\\${accountName}, ${await addPrincipal({ ...options, accountName })}.`)
+    })
+  directory
+    .command('list')
+    .description('all accounts')
+    .action(async () => printJson(await (await import('./administration/directory-actions.js')).listPrincipals()))
+  directory
+    .command('token')
+    .argument('<account>', 'account or DOMAIN\\account')
+    .description('make a bearer token')
+    .option('--out <file>', 'write it to a new file that only you can read')
+    .option('--ca <name>', 'good for this CA only')
+    .option('--days <number>', 'how long it lasts', parsePositive, 90)
+    .action(
+      async (account: string, options: { readonly out?: string; readonly ca?: string; readonly days: number }) => {
+        const token = await (await import('./administration/directory-actions.js')).issueToken({ ...options, account })
+        if (token === undefined) say(`The token of ${account} is in ${options.out ?? ''}.`)
+        else await print(`${token}\n`)
+      }
+    )
+  directory
+    .command('secret')
+    .argument('<account>', 'account or DOMAIN\\account')
+    .description('make a one-time secret for the identity proof of CMC')
+    .option('--hours <number>', 'how long it lasts', parsePositive, 72)
+    .action(async (account: string, options: { readonly hours: number }) =>
+      printJson(await (await import('./administration/directory-actions.js')).issueSecret({ ...options, account }))
+    )
+}
