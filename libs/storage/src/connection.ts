@@ -1,3 +1,4 @@
+import type { ConnectionOptions, TlsOptions } from 'node:tls'
 import type { DataSourceOptions, Logger } from 'typeorm'
 import { entities } from './entities.js'
 import { SCHEMA } from './schema.js'
@@ -13,6 +14,8 @@ export interface ConnectionSettings {
   readonly database?: string
   readonly user: string
   readonly password?: string
+  /** How to use TLS; absent means a connection in the clear. */
+  readonly ssl?: ConnectionOptions
   /** What the database shows the connections as. */
   readonly applicationName: string
   /** The most connections held at once. */
@@ -52,6 +55,8 @@ export function dataSourceOptions(settings: ConnectionSettings): DataSourceOptio
   return {
     type: 'postgres',
     ...endpointOf(settings),
+    // TypeORM hands it to pg, which is a client, yet declares a server's type.
+    ...(settings.ssl === undefined ? {} : { ssl: settings.ssl as TlsOptions }),
     applicationName: settings.applicationName,
     poolSize: settings.poolSize,
     connectTimeoutMS: CONNECT_TIMEOUT,

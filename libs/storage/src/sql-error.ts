@@ -12,6 +12,12 @@ const UNSTORABLE = new Set(['22021', '22P05', '22P02', '22003', '22007', '22008'
 /** What Node reports of a connection that cannot be made or breaks. */
 const CONNECTION_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH'])
 
+/** What Node reports of a certificate or a handshake that fails. */
+const UNTRUSTED_CODE = /^(?:ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|HOSTNAME_)/
+
+/** What pg says of a server without TLS where it is demanded. */
+const UNTRUSTED_MESSAGE = /does not support SSL/
+
 /** What pg says of a connection that cannot be made or breaks, where it gives no code. */
 const CONNECTION_MESSAGES =
   /connection terminated|timeout exceeded when trying to connect|not queryable|client was closed|query runner already released/i
@@ -27,7 +33,7 @@ interface Reported {
 
 /**
  * An error of the database as one of ours: `unavailable` when trying again may help, `database_incompatible` when the
- * database lets the role not in, `conflict` for a value that must be
+ * database lets the role not in or its TLS will not do, `conflict` for a value that must be
  * unique and is not, `invalid_argument` for one that cannot be kept, else `internal`. Nothing of the statement's parameters gets into it: the errors of pg and TypeORM
  * carry rows and parameters, which may be secret, so they are not kept as the cause.
  */
@@ -43,6 +49,10 @@ export function toAppError(error: unknown): AppError {
   }
   if (REFUSING.some(refusing => code.startsWith(refusing))) {
     const text = `The database refuses the connection: ${message}. Check its address, its name, the role and the password.`
+    return new AppError('database_incompatible', text, evidence, options)
+  }
+  if (UNTRUSTED_CODE.test(code) || UNTRUSTED_MESSAGE.test(message)) {
+    const text = `The connection to the database is not secure: ${message}. Check sslmode and sslrootcert of its URL.`
     return new AppError('database_incompatible', text, evidence, options)
   }
   if (code === '23505') {

@@ -38,11 +38,11 @@ export function parseDatabaseUrl(url: string): DatabaseSettings {
     password: decodeURIComponent(parsed.password),
     database
   }
-  const ssl = readTls(parsed.searchParams, host)
+  const ssl = readTls(parsed.searchParams)
   return ssl ? { ...settings, ssl } : settings
 }
 
-function readTls(parameters: URLSearchParams, host: string): ConnectionOptions | undefined {
+function readTls(parameters: URLSearchParams): ConnectionOptions | undefined {
   const mode = parameters.get('sslmode')
   const root = parameters.get('sslrootcert')
   if (mode === null || mode === 'disable') {
@@ -60,8 +60,8 @@ function readTls(parameters: URLSearchParams, host: string): ConnectionOptions |
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
     rejectUnauthorized: mode !== 'require' || ca !== undefined,
-    // The server's name counts in the strictest mode only.
-    ...(mode === 'verify-full' ? { servername: host } : { checkServerIdentity: () => undefined })
+    // The server's name, which pg knows, counts in the strictest mode only.
+    ...(mode === 'verify-full' ? {} : { checkServerIdentity: () => undefined })
   }
 }
 
