@@ -2,7 +2,10 @@ import type { FastifyInstance } from 'fastify'
 
 /** Knows which methods an address has, for answers 405 and OPTIONS. */
 export interface AllowedMethods {
-  /** The methods registered for a path without query, sorted; none when the path is unknown. */
+  /**
+   * The methods registered for a path without query, sorted; none when the path is unknown. A route that takes any rest
+   * counts only where no other one has the path.
+   */
   of(path: string): readonly string[]
 }
 
@@ -22,11 +25,10 @@ export function collectAllowedMethods(server: FastifyInstance): AllowedMethods {
   return {
     of: path => {
       const segments = segmentsOf(path)
-      const found = new Set<string>()
-      for (const route of routes.values()) {
-        if (matches(route.segments, segments)) for (const name of route.methods) found.add(name)
-      }
-      return [...found].toSorted()
+      const matching = [...routes.values()].filter(route => matches(route.segments, segments))
+      const closed = matching.filter(route => route.segments.at(-1) !== '*')
+      const methods = (closed.length > 0 ? closed : matching).flatMap(route => [...route.methods])
+      return [...new Set(methods)].toSorted()
     }
   }
 }

@@ -88,7 +88,8 @@ function createAdapter(options: HttpsApplicationOptions): FastifyAdapter {
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       answerProblem(error, request, reply, logger)
     },
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 }
+    // A CA's name of 64 characters may take twelve in an address for each of its own.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1536 }
   })
   const server = adapter.getInstance<FastifyInstance>()
   const methods = collectAllowedMethods(server)
@@ -129,11 +130,11 @@ function registerRequestHooks(
   })
 }
 
-/** The router takes an address with another method for an unknown address. */
+/** The router takes an address with another method for an unknown address, or for one of a route that takes any. */
 function refuseOtherMethod(request: FastifyRequest, reply: FastifyReply, methods: AllowedMethods): void {
-  if (!request.is404) return
+  if (!request.is404 && !routeOf(request).endsWith('*')) return
   const allowed = methods.of(request.url.split('?')[0] ?? '')
-  if (allowed.length === 0) return
+  if (allowed.length === 0 || allowed.includes(request.method)) return
   reply.header('allow', allowed.join(', '))
   const message = `This address has no ${request.method.slice(0, 20)}; it has ${allowed.join(', ')}.`
   throw new AppError('method_not_allowed', message)

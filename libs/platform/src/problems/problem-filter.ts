@@ -46,7 +46,10 @@ export function answerProblem(thrown: unknown, request: FastifyRequest, reply: F
   // The answer may have begun, as when a stream fails; the connection is then cut by the server.
   if (reply.sent) return
   // As bytes, since the server would add a charset, which this media type does not have, to text.
-  void reply.code(problem.status).headers(headersOf(error, problem)).send(Buffer.from(JSON.stringify(problem)))
+  void reply
+    .code(problem.status)
+    .headers(headersOf(error, problem, reference))
+    .send(Buffer.from(JSON.stringify(problem)))
 }
 
 /** The pattern of the matched route. The router refuses some requests before there is one. */
@@ -55,12 +58,13 @@ export function routeOf(request: FastifyRequest): string {
   return routeOptions?.url ?? 'none'
 }
 
-function headersOf(error: AppError, problem: Problem): Record<string, string> {
+function headersOf(error: AppError, problem: Problem, reference: string): Record<string, string> {
   const seconds = error.evidence['retryAfterSeconds']
   const wait = typeof seconds === 'number' ? seconds : problem.status === 503 ? 5 : undefined
   return {
     'content-type': PROBLEM_MEDIA_TYPE,
     'cache-control': 'no-store',
+    'x-request-id': reference,
     ...(wait === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(wait))) })
   }
 }
@@ -75,7 +79,7 @@ function appErrorOf(thrown: unknown): AppError {
   const { statusCode, message } = (thrown ?? {}) as { readonly statusCode?: unknown; readonly message?: unknown }
   if (typeof statusCode === 'number' && statusCode < 500) {
     const code = CODE_OF_STATUS[statusCode] ?? 'invalid_argument'
-    return new AppError(code, String(message), {}, { cause: thrown })
+    return new AppError(code, sentence(String(message)), {}, { cause: thrown })
   }
   return concealed(thrown)
 }
@@ -84,7 +88,11 @@ function sentenceOf(code: ErrorCode, thrown: HttpException): string {
   if (code === 'not_found') return 'There is nothing at this address.'
   if (code === 'payload_too_large') return 'The body is larger than this server takes.'
   if (code === 'media_type_unsupported') return 'This route takes another media type than that of the body.'
-  return thrown.message
+  return sentence(thrown.message)
+}
+
+function sentence(text: string): string {
+  return text.endsWith('.') ? text : `${text}.`
 }
 
 function concealed(cause: unknown): AppError {

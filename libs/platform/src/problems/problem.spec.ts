@@ -23,7 +23,7 @@ describe('a problem', () => {
     expect(problemOf(error, 'abc')).toMatchObject({
       status: 400,
       code: 'invalid_argument',
-      detail: 'The request is not valid. /flags/0: unknown flag',
+      detail: 'The request is not valid. /flags/0: unknown flag.',
       errors: [{ pointer: '/flags/0', detail: 'unknown flag' }]
     })
   })

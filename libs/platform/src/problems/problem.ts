@@ -28,7 +28,9 @@ export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 export class InvalidRequest extends AppError {
   constructor(readonly errors: readonly ProblemDetail[]) {
     const list = errors.map(({ pointer, detail }) => `${pointer || 'the body'}: ${detail}`)
-    super('invalid_argument', `The request is not valid. ${list.join('; ')}`, { errors: errors.length })
+    super('invalid_argument', `The request is not valid. ${list.join('; ').replace(/\.?$/, '.')}`, {
+      errors: errors.length
+    })
   }
 }
 

@@ -22,6 +22,11 @@ async function faultsOf(body: unknown): Promise<readonly ProblemDetail[]> {
 }
 
 describe('the validation of a request', () => {
+  it('points at a parameter of the path by its name', async () => {
+    const metadata: ArgumentMetadata = { type: 'param', data: 'id', schema: z.coerce.number() }
+    await expect(requestValidation().transform('x', metadata)).rejects.toMatchObject({ errors: [{ pointer: '/id' }] })
+  })
+
   it('lets through what fits one alternative of a union', async () => {
     expect(await faultsOf(Buffer.from('x'))).toEqual([])
     expect(await faultsOf({ request: 'abc', flags: ['CMC'] })).toEqual([])

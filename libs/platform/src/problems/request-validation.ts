@@ -1,4 +1,4 @@
-import { StandardSchemaValidationPipe } from '@nestjs/common'
+import { StandardSchemaValidationPipe, type ArgumentMetadata } from '@nestjs/common'
 import { InvalidRequest, jsonPointer, type ProblemDetail } from './problem.js'
 
 /** What a schema complains of; the members beside message and path are zod's. */
@@ -16,10 +16,25 @@ const MAX_ERRORS = 20
 
 /** Checks what routes declare with `@Body({ schema })` and the like; throws {@link InvalidRequest}. */
 export function requestValidation(): StandardSchemaValidationPipe {
-  return new StandardSchemaValidationPipe({
+  return new RequestValidation({
     validateCustomDecorators: true,
     exceptionFactory: issues => new InvalidRequest(issues.flatMap(issue => describeIssue(issue)).slice(0, MAX_ERRORS))
   })
+}
+
+/** A parameter of the path is a member of a request as those of the query and the body are. */
+class RequestValidation extends StandardSchemaValidationPipe {
+  override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
+    try {
+      return (await super.transform(value, metadata)) as T
+    } catch (error) {
+      const { data: name } = metadata
+      if (!(error instanceof InvalidRequest) || name === undefined) throw error
+      throw new InvalidRequest(
+        error.errors.map(({ pointer, detail }) => ({ pointer: `${jsonPointer([name])}${pointer}`, detail }))
+      )
+    }
+  }
 }
 
 function describeIssue(issue: Issue, parents: readonly PropertyKey[] = []): readonly ProblemDetail[] {
