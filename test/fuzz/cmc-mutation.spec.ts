@@ -21,7 +21,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { buildSampleCmc, exchangeIdentity, sampleEnvelope } from '../helpers/cmc-messages.js'
 import { buildSampleCertificate, mutationsOf, sampleKey, signSample } from '../helpers/x509-samples.js'
-import { readVector } from '../interop/vectors.js'
+import { readVector } from '../helpers/vectors.js'
 
 const RUNS = 1000
 const MAX_MILLISECONDS = 5000

@@ -20,7 +20,7 @@ import { encodeAttribute, findAttribute } from '@app/x509'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { forgeSignedData, makeIdentity, makeRsaIdentity, realEntropy } from '../helpers/cms-messages.js'
-import { readVector } from '../interop/vectors.js'
+import { readVector } from '../helpers/vectors.js'
 
 const RUNS = 2000
 /** Far above what the slowest machine needs for one message, far below what a loop over lengths would take. */

@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { asPrincipalId, systemClock, type CaId } from '@app/core'
+import { asPrincipalId, equalBytes, systemClock, type CaId } from '@app/core'
 import { encodePem } from '@app/der'
 import { CertRequest } from '@app/client'
 import type { KeySpec } from '@app/keys'
@@ -15,7 +15,7 @@ import {
   type NewCredential,
   type PrincipalRow
 } from '@app/storage'
-import { formatName, type Certificate } from '@app/x509'
+import { decodeCertificate, formatName, type Certificate } from '@app/x509'
 import { inject } from 'vitest'
 import { systemEntropy } from '../../apps/cli/src/administration/administration.js'
 import { openInstallation } from '../../apps/cli/src/installation.js'
@@ -30,7 +30,7 @@ export interface TestServer {
   readonly url: string
   readonly httpUrl: string
   readonly metricsUrl: string
-  /** PEM of the root certificate. */
+  /** PEM of the root certificate, which is the CA's own unless it is a subordinate. */
   readonly root: string
   readonly ca: TestCa
   /** The recovery agents, with their private keys. */
@@ -70,6 +70,10 @@ export interface TestPrincipal {
 export interface TestServerOptions {
   readonly caName?: string
   readonly key?: KeySpec
+  /**
+   * Makes the CA a subordinate: gets its PKCS#10, gives its certificate and those of its parents, the root among them.
+   */
+  readonly certify?: (request: Uint8Array) => Promise<readonly Uint8Array[]>
   /** How many recovery agents there are. */
   readonly agents?: number
   readonly settings?: SettingsInput
@@ -86,7 +90,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     format: 'json'
   })
   const caName = options.caName ?? 'Test CA'
-  const ca = await makeCa(config, caName, options.key)
+  const { root: rootCertificate, ...ca } = await makeCa(config, caName, options)
   const agents = await Promise.all(
     Array.from({ length: options.agents ?? 2 }, (_, index) => makeRecoveryAgent(`Agent ${index + 1}`))
   )
@@ -96,7 +100,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     if (running.ports === undefined) throw new Error('The server has no listeners.')
     return running.ports
   }
-  const root = encodePem('CERTIFICATE', ca.certificate.raw)
+  const root = encodePem('CERTIFICATE', rootCertificate.raw)
   return {
     get url() {
       return `https://127.0.0.1:${ports().https}`
@@ -118,7 +122,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     },
     database,
     addPrincipal: (changes, credential) => addPrincipal(database, changes, credential),
-    addCa: name => makeCa(config, name, options.key),
+    addCa: name => makeCa(config, name, { key: options.key ?? 'p-256' }),
     connect(principal, name = ca.name): CertRequest {
       const url = `https://127.0.0.1:${ports().https}`
       return new CertRequest({ url, trust: root, ca: name, credentials: { token: principal.token } })
@@ -163,14 +167,27 @@ function settingsFor(home: string, { settings }: TestDatabase, changes: Settings
   }
 }
 
-async function makeCa(config: Config, name: string, key: KeySpec = 'p-256'): Promise<TestCa> {
+async function makeCa(
+  config: Config,
+  name: string,
+  { key = 'p-256', certify }: Pick<TestServerOptions, 'key' | 'certify'>
+): Promise<TestCa & { readonly root: Certificate }> {
   const installation = await openInstallation(config, () => undefined)
   const database = await openDatabase(installation.owner)
   try {
     const keys = installation.keys('authority')
     const setup = new CaSetup({ database, keys, clock: systemClock, entropy: systemEntropy })
-    const { caId: id, certificate } = await setup.createRoot({ name, key, validityYears: 5, actor: 'test' })
-    return { id, name, certificate }
+    const settings = { name, key, validityYears: 5, actor: 'test' }
+    if (certify === undefined) {
+      const { caId: id, certificate } = await setup.createRoot(settings)
+      return { id, name, certificate, root: certificate }
+    }
+    const { caId: id, request } = await setup.requestSubordinate(settings)
+    const certificates = await certify(request)
+    const certificate = await setup.install(name, certificates, settings.actor)
+    const root = certificates.map(decodeCertificate).find(({ subject, issuer }) => equalBytes(subject.raw, issuer.raw))
+    if (root === undefined) throw new Error('The subordinate CA was given no root.')
+    return { id, name, certificate, root }
   } finally {
     await database.close()
     await installation.close()

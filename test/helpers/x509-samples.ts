@@ -17,7 +17,7 @@ import {
   type SignatureScheme,
   type TbsCertificateParts
 } from '@app/x509'
-import { readVector } from '../interop/vectors.js'
+import { readVector } from './vectors.js'
 
 /** The bytes of a real Microsoft message. */
 export function readAdcsVector(name: string): Uint8Array {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { findBouncyCastle, runJava, runOpenssl } from './programs.js'
-import { readVector, vectorPath } from './vectors.js'
+import { readVector, vectorPath } from '../helpers/vectors.js'
 
 const idCctPkiData = '1.3.6.1.5.5.7.12.2'
 const idCctPkiResponse = '1.3.6.1.5.5.7.12.3'

@@ -7,7 +7,7 @@ import { startTestServer, type TestPrincipal, type TestServer } from '../helpers
 import { exchangeCmc, fullResponseOf, requestRowOf, submitBytes } from '../helpers/submission.js'
 import { runJava, runOpenssl } from './programs.js'
 import { openSealedKeyWithOpenssl } from './sealed-keys.js'
-import { readVector, vectorPath } from './vectors.js'
+import { readVector, vectorPath } from '../helpers/vectors.js'
 import { makeWorkDirectory, type WorkDirectory } from './work-directory.js'
 
 const windowsRequest = 'adcs/windows-archival-rsa2048-user.der'

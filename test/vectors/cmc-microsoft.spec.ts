@@ -26,7 +26,7 @@ import { OID } from '@app/oid'
 import { decodeCertificate, type PublicKeyInfo } from '@app/x509'
 import { describe, expect, it } from 'vitest'
 import { codeOf } from '../helpers/x509-samples.js'
-import { readVector } from '../interop/vectors.js'
+import { readVector } from '../helpers/vectors.js'
 
 const read = (name: string): Uint8Array => readVector(`adcs/${name}.der`)
 

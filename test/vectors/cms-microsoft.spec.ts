@@ -16,7 +16,7 @@ import { DerReader } from '@app/der'
 import { OID } from '@app/oid'
 import { decodeCertificationRequest, findAttribute } from '@app/x509'
 import { describe, expect, it } from 'vitest'
-import { readVector } from '../interop/vectors.js'
+import { readVector } from '../helpers/vectors.js'
 
 interface SignedVector {
   readonly name: string

@@ -13,7 +13,7 @@ import { DerReader, encodeContext, encodeSequence } from '@app/der'
 import { OID } from '@app/oid'
 import { decodeAlgorithmIdentifier, digestOid, encodeAlgorithmIdentifier, type DigestName } from '@app/x509'
 import { describe, expect, it } from 'vitest'
-import { readVector } from '../interop/vectors.js'
+import { readVector } from '../helpers/vectors.js'
 
 interface Case {
   readonly tcId: number

@@ -9,7 +9,7 @@ import {
   type SignatureScheme
 } from '@app/x509'
 import { codeOf } from '../helpers/x509-samples.js'
-import { readVector } from '../interop/vectors.js'
+import { readVector } from '../helpers/vectors.js'
 
 interface SignatureGroup {
   readonly publicKeyDer: string

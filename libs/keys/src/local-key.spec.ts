@@ -1,13 +1,10 @@
 import { createPrivateKey, generateKeyPairSync, verify } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { isAppError, toHex } from '@app/core'
 import type { KeyTransport } from '@app/cms'
 import type { DigestName } from '@app/x509'
 import { describe, expect, it } from 'vitest'
 import { decrypterOf, generateKeyPairOf, privateKeyFromPkcs8, signerOf, type Decrypter } from './index.js'
-
-const VECTORS = process.env['CERTKEEP_VECTORS'] ?? join(import.meta.dirname, '../../../../shared/vectors')
+import { readVector } from '../../../test/helpers/vectors.js'
 
 interface DecryptionCase {
   readonly tcId: number
@@ -27,7 +24,7 @@ interface DecryptionGroup {
 }
 
 function groupsOf(file: string): readonly DecryptionGroup[] {
-  const text = readFileSync(join(VECTORS, 'wycheproof', file), 'utf8')
+  const text = readVector(`wycheproof/${file}`).toString('utf8')
   return (JSON.parse(text) as { testGroups: readonly DecryptionGroup[] }).testGroups
 }
 
