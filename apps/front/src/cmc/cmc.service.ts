@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common'
 import { AppError, isAppError } from '@app/core'
-import { findPendingQuery, type PendingQuery } from '@app/cmc'
+import { decodePendToken, findPendingQuery, type PendingQuery } from '@app/cmc'
+import type { RequestRow } from '@app/storage'
 import { decodePublicKey } from '@app/x509'
+import { AuthoritiesService } from '../authorities/authorities.service.js'
 import { EnrollmentService, type SubmitCall } from '../enrollment/enrollment.service.js'
 import { FullResponses } from '../enrollment/full-responses.js'
 import { OwnRequests } from '../enrollment/own-requests.js'
@@ -11,38 +13,55 @@ import { isSettled } from '../enrollment/request-view.js'
 @Injectable()
 export class CmcService {
   constructor(
+    private readonly authorities: AuthoritiesService,
     private readonly enrollment: EnrollmentService,
     private readonly own: OwnRequests,
     private readonly fullResponses: FullResponses
   ) {}
 
   /**
-   * The signed full response, DER. A message that cannot be decoded gets one too, with its request id.
-   * Throws `unavailable` when no outcome is known in time; the same message sent again then gets it.
+   * The signed full response, DER. A message that cannot be decoded gets one too, with its request id, and so does one
+   * that asks for what it may not have. Throws `not_found` for an unknown CA, `access_denied`, and `unavailable` when no
+   * outcome is known in time; the same message sent again then gets it.
    */
   async exchange(call: SubmitCall): Promise<Uint8Array> {
+    await this.authorities.get(call.caName, call.requester)
     const query = pendingQueryIn(call.bytes)
-    if (query !== undefined) return this.answerQuery(call, query)
-    const { row } = await this.enrollment.record(call)
-    if (!isSettled(row)) {
-      throw new AppError(
-        'unavailable',
-        `Request ${row.id} has been taken and is not answered yet. Send it again in a moment.`
-      )
+    try {
+      return await (query === undefined ? this.submit(call) : this.answerQuery(call, query))
+    } catch (error) {
+      if (!isAppError(error) || !isRefusal(error, query !== undefined)) throw error
+      return this.answered(await this.enrollment.refuse(call, error))
     }
-    return this.fullResponses.of(row.id)
+  }
+
+  private async submit(call: SubmitCall): Promise<Uint8Array> {
+    return this.answered((await this.enrollment.record(call)).row)
+  }
+
+  private answered(row: RequestRow): Promise<Uint8Array> {
+    if (isSettled(row)) return this.fullResponses.of(row.id)
+    throw new AppError(
+      'unavailable',
+      `Request ${row.id} has been taken and is not answered yet. Send it again in a moment.`
+    )
   }
 
   /** RFC 10002 (RFC 5272), 6.13: the token is the request id; the key that was requested must sign the question. */
   private async answerQuery(call: SubmitCall, query: PendingQuery): Promise<Uint8Array> {
-    const token = Buffer.from(query.token).toString('latin1')
-    if (!/^[1-9]\d{0,9}$/.test(token)) {
+    const id = decodePendToken(query.token)
+    if (id === undefined) {
       throw new AppError('not_found', 'The message asks after a request with a token that this CA did not give.')
     }
-    const { row } = await this.own.get({ caName: call.caName, id: Number(token), requester: call.requester })
+    const { row } = await this.own.get({ caName: call.caName, id, requester: call.requester })
     if (row.publicKey !== null) query.verify(decodePublicKey(row.publicKey), { allowSha1: row.proofDigest === 'sha1' })
     return this.fullResponses.of(row.id)
   }
+}
+
+/** Every other error is one of the call, not of the message, and is told by HTTP. */
+function isRefusal({ code }: AppError, isQuery: boolean): boolean {
+  return isQuery ? code !== 'internal' && code !== 'unavailable' : code === 'replayed_transaction'
 }
 
 /** A message that is broken is no query; recorded as a request, it gets its answer there. */

@@ -4,6 +4,7 @@ import { parseSubmitFlags } from '@app/cmc'
 import { CertificateStore, type CaRow, type RequestRow } from '@app/storage'
 import { AuthoritiesService } from '../authorities/authorities.service.js'
 import type { AuthenticatedRequester } from '../requester/requester.js'
+import type { Submission } from '../submission/new-request.js'
 import { SubmissionService } from '../submission/submission.service.js'
 import { requireScope } from './access.js'
 import type { RequestView } from './enrollment.schemas.js'
@@ -40,6 +41,17 @@ export class EnrollmentService {
 
   /** As {@link submit}, answering the row: for edges that answer in another form. */
   async record(call: SubmitCall): Promise<{ readonly ca: CaRow; readonly row: RequestRow }> {
+    const { ca, submission } = await this.admit(call)
+    return { ca, row: await this.submissions.submit(submission, call.wait) }
+  }
+
+  /** Records a message that is refused although it can be read, so that it gets a signed answer. Answers the row. */
+  async refuse(call: SubmitCall, failure: AppError): Promise<RequestRow> {
+    const { submission } = await this.admit(call)
+    return this.submissions.refuse(submission, failure, call.wait)
+  }
+
+  private async admit(call: SubmitCall): Promise<{ readonly ca: CaRow; readonly submission: Submission }> {
     const { requester } = call
     const ca = await this.authorities.get(call.caName, requester)
     requireScope(requester, 'enroll')
@@ -51,7 +63,7 @@ export class EnrollmentService {
       attributes: call.attributes ?? '',
       ...(call.idempotencyKey === undefined ? {} : { idempotencyKey: call.idempotencyKey })
     }
-    return { ca, row: await this.submissions.submit(submission, call.wait) }
+    return { ca, submission }
   }
 
   /** What became of a request, waiting at most `wait` milliseconds for a decision and its outcome. */

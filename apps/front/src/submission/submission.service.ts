@@ -35,6 +35,13 @@ export class SubmissionService {
     return this.record(newRequest(submission, read, now), wait, envelope)
   }
 
+  /** Records a submission that fails for a reason which its bytes do not tell, and waits for its signed answer. */
+  refuse(submission: Submission, failure: AppError, wait: number): Promise<RequestRow> {
+    const request = newRequest(submission, { failure }, this.clock.now())
+    // Transaction and key may be those of another request, which keeps them.
+    return this.record({ ...request, transactionId: null, idempotencyKey: null }, wait)
+  }
+
   /** Records a request, wakes the step that is next, and waits up to `wait` milliseconds for the outcome. */
   async record(request: NewRequest, wait: number, envelope?: NewEnvelope): Promise<RequestRow> {
     // Row, envelope and audit event in one transaction.
