@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { AppError, asId, wipe, type AgentId, type CaId } from '@app/core'
 import { decodeDerPemOrBase64 } from '@app/der'
 import { judgeAgentCertificate } from '@app/escrow'
@@ -9,6 +9,7 @@ import { buildPkcs12 } from '@app/client'
 import { OID } from '@app/oid'
 import { AgentStore, CaStore, CertificateStore, internalRequest, RequestStore, type CaRow } from '@app/storage'
 import { buildCertificationRequest, decodeCertificate, encodeName, formatName, type Certificate } from '@app/x509'
+import { readBytes } from '../client/connection.js'
 import { chooseCa, withAdministration, type Administration } from './administration.js'
 import { waitForState, withRoles } from './pipeline-actions.js'
 
@@ -20,7 +21,7 @@ export function addAgent(options: {
 }): Promise<string> {
   return withAdministration(async administration => {
     const ca = await chooseCa(administration.database, options.ca)
-    const certificate = decodeCertificate(decodeDerPemOrBase64(readFileSync(options.file)))
+    const certificate = decodeCertificate(decodeDerPemOrBase64(await readBytes(options.file)))
     const id = await recordAgent(administration, ca.id, options.name, certificate)
     return `Agent ${id}, ${options.name}, can open the keys that "${ca.name}" archives from now on.`
   })

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { AppError, equalBytes, toHex } from '@app/core'
 import { decodePem, encodePem } from '@app/der'
 import { judgeExchangeCertificate } from '@app/escrow'
@@ -7,6 +6,7 @@ import { privateKeyFromPkcs8, publicHalfOf, type KeySpec } from '@app/keys'
 import { CaStore, CrlStore, ExchangeKeyStore } from '@app/storage'
 import { decodeCertificate, type Certificate } from '@app/x509'
 import { CaSetup } from '../../../authority/src/ca/ca-setup.js'
+import { readBytes, readText } from '../client/connection.js'
 import { chooseCa, withAdministration, type Administration } from './administration.js'
 
 /** What `ca init` takes. */
@@ -36,7 +36,7 @@ export function requestSubordinateCa(options: CaInitOptions): Promise<string> {
 /** Installs the certificate of a subordinate CA from a PEM file with all certificates up to the root. */
 export function installCaCertificate(name: string, file: string): Promise<string> {
   return withAdministration(async administration => {
-    const certificates = decodePem(readFileSync(file, 'utf8')).map(block => block.bytes)
+    const certificates = decodePem(await readText(file)).map(block => block.bytes)
     if (certificates.length === 0) throw new AppError('pem_invalid', `${file} holds no PEM certificate.`)
     const certificate = await setupOf(administration).install(name, certificates, administration.actor)
     return fingerprintOf(certificate)
@@ -90,10 +90,10 @@ export function importExchangeKey(options: {
   return withAdministration(async administration => {
     const { database, installation, clock, actor } = administration
     const ca = await chooseCa(database, options.ca)
-    const certificate = decodeCertificate(derOf(options.certificate))
+    const certificate = decodeCertificate(await derOf(options.certificate))
     const judgement = judgeExchangeCertificate(certificate, clock.now())
     if (!judgement.usable) throw new AppError('invalid_argument', judgement.detail, { fault: judgement.fault })
-    const pkcs8 = derOf(options.key)
+    const pkcs8 = await derOf(options.key)
     const publicKey = publicHalfOf(privateKeyFromPkcs8(pkcs8))
     if (!equalBytes(publicKey.raw, certificate.publicKey.raw)) {
       throw new AppError('invalid_argument', 'The key is not that of the certificate.')
@@ -127,9 +127,9 @@ function exchangeCertificateOf(certificate: Certificate): {
   }
 }
 
-function derOf(file: string): Uint8Array {
-  const content = readFileSync(file)
-  return content[0] === 0x30 ? content : (decodePem(content.toString('utf8'))[0]?.bytes ?? content)
+async function derOf(file: string): Promise<Uint8Array> {
+  const content = await readBytes(file)
+  return content[0] === 0x30 ? content : (decodePem(Buffer.from(content).toString('utf8'))[0]?.bytes ?? content)
 }
 
 function setupOf({ installation, database, clock, entropy }: Administration): CaSetup {

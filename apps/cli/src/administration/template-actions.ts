@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { AppError } from '@app/core'
 import { CaStore, TemplateStore } from '@app/storage'
 import { decodeTemplate, encodeTemplate, lintTemplate } from '@app/templates'
+import { readText } from '../client/connection.js'
 import { chooseCa, withAdministration } from './administration.js'
 
 /** Every version of every template. */
@@ -28,13 +28,13 @@ export function showTemplate(name: string): Promise<unknown> {
 }
 
 /** What the linter finds in a template of a file. Works without an installation. */
-export function lintTemplateFile(file: string): Promise<readonly object[]> {
-  return Promise.resolve(lintTemplate(readTemplate(file)))
+export async function lintTemplateFile(file: string): Promise<readonly object[]> {
+  return lintTemplate(await readTemplate(file))
 }
 
 /** Adds a template of a file; a safe one is made active and offered by the CA. Returns what happened, for people. */
-export function importTemplate(file: string, caName: string | undefined): Promise<string> {
-  const template = readTemplate(file)
+export async function importTemplate(file: string, caName: string | undefined): Promise<string> {
+  const template = await readTemplate(file)
   return withAdministration(async ({ database, clock, actor }) => {
     const ca = await chooseCa(database, caName)
     const templates = new TemplateStore(database.dataSource)
@@ -49,10 +49,11 @@ export function importTemplate(file: string, caName: string | undefined): Promis
   })
 }
 
-function readTemplate(file: string): ReturnType<typeof decodeTemplate> {
+async function readTemplate(file: string): Promise<ReturnType<typeof decodeTemplate>> {
+  const text = await readText(file)
   let value: unknown
   try {
-    value = JSON.parse(readFileSync(file, 'utf8'))
+    value = JSON.parse(text)
   } catch (cause) {
     throw new AppError('invalid_argument', `${file} is not JSON.`, { file }, { cause })
   }

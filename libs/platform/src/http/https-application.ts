@@ -62,9 +62,14 @@ export async function createHttpsApplication(
   return {
     app,
     listen: async (host, port) => {
-      await app.listen(port, host).catch((error: unknown) => {
-        throw listenError(error, host, port)
-      })
+      await app.init()
+      // Nest's own way writes an address in use into the log besides throwing it.
+      await adapter
+        .getInstance()
+        .listen({ port, host })
+        .catch((error: unknown) => {
+          throw listenError(error, host, port)
+        })
       const address = server.address()
       return typeof address === 'object' && address !== null ? address.port : port
     },
