@@ -15,7 +15,7 @@ const KEY_NAME = /key$/i
 const PUBLIC_KEY_NAME = /(?:public|idempotency|primary|foreign|archived|carries)_?key$/i
 
 /** Whether a value under this name is kept out of logs. */
-export function isSecretName(name: string): boolean {
+function isSecretName(name: string): boolean {
   if (SECRET_NAME.test(name)) return true
   return KEY_NAME.test(name) && !PUBLIC_KEY_NAME.test(name)
 }

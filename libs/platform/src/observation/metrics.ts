@@ -12,7 +12,7 @@ export interface Metrics {
 }
 
 /** What is counted of a request. */
-export interface ObservedRequest {
+interface ObservedRequest {
   readonly method: string
   readonly route: string
   readonly status: number
