@@ -1,0 +1,4 @@
+import { enrollmentBenchmark } from './enrollment.js'
+
+/** Issuing a certificate whose private key stays with its owner. */
+export const enrollPlain = enrollmentBenchmark(false)

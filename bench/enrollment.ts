@@ -1,0 +1,212 @@
+import { X509Certificate } from 'node:crypto'
+import { CR_DISP_ISSUED, type CertRequest } from '@app/client'
+import { decodeCertificate } from '@app/x509'
+import { openBareEnrollment, type RowSizes } from './bare-enrollment.js'
+import type { Benchmark, Cost, Observed, Plan, Reference } from './benchmark.js'
+import { buildArchivedRequest, buildPlainRequest, subscriberOf, type Subscriber } from './enrollment-requests.js'
+import { runLoad, UNLIMITED, type LoadResult } from './load.js'
+import { startMeasuredServer, type MeasuredServer } from './measured-server.js'
+import { cpuOf, residentMiB } from './process-usage.js'
+import { subscriberKeys } from './subscriber-keys.js'
+
+const warmUp = 300
+const waitSeconds = 30
+/** How often the memory of the server is looked at. */
+const residentEvery = 1000
+const bareSeconds = 10
+
+/** An enrollment benchmark: with the private key in the request, or without. */
+export function enrollmentBenchmark(archived: boolean): Benchmark {
+  const body = archived ? 'a CMC request with its RSA-2048 key to be archived for two agents' : 'a PKCS#10 request'
+  return {
+    name: archived ? 'enroll-archived' : 'enroll-plain',
+    operation: `Submit over HTTPS, on a kept connection, of ${body}, until the certificate is issued and the answer here.`,
+    run: async (plan, say) => {
+      const server = await startMeasuredServer(plan.profileDirectory)
+      try {
+        return await new Enrollments(server, archived, plan, say).run()
+      } finally {
+        await server.stop()
+      }
+    }
+  }
+}
+
+class Enrollments {
+  private readonly subscribers: readonly Subscriber[] = subscriberKeys().map(subscriberOf)
+  private readonly name: string
+
+  constructor(
+    private readonly server: MeasuredServer,
+    private readonly archived: boolean,
+    private readonly plan: Plan,
+    private readonly say: (line: string) => void
+  ) {
+    this.name = archived ? 'enroll-archived' : 'enroll-plain'
+  }
+
+  async run(): Promise<readonly Observed[]> {
+    const observed: Observed[] = []
+    // The first hundreds are slow while the engine learns what is hot; they tell how many requests will be needed.
+    const { rate } = await this.load(Math.max(...this.plan.concurrency), warmUp, Infinity, () => undefined)
+    const most = this.plan.operations ?? Math.ceil(rate * this.plan.seconds * 3)
+    for (const concurrency of this.plan.concurrency) {
+      this.say(`${this.name}: ${concurrency} at a time`)
+      observed.push(await this.level(concurrency, most))
+    }
+    return observed
+  }
+
+  private async level(concurrency: number, most: number): Promise<Observed> {
+    const { database, pid } = this.server
+    const residentAlong: { operations: number; miB: number }[] = []
+    await database.checkpoint()
+    const before = await database.size()
+    const seconds = this.plan.operations === undefined ? this.plan.seconds : Infinity
+    const result = await this.load(concurrency, most, seconds, done => {
+      if (done % residentEvery === 0) residentAlong.push({ operations: done, miB: residentMiB(pid) })
+    })
+    const resident = residentMiB(pid)
+    await database.checkpoint()
+    const stored = (await database.size()) - before
+    const bare = await this.bare(concurrency)
+    const { operations, rate } = result
+    return {
+      name: this.name,
+      parameters: await this.parameters(),
+      concurrency,
+      operations,
+      seconds: result.seconds,
+      rate,
+      latencyMs: result.latencyMs,
+      cpuMsPerOperation: result.cost,
+      bytesStoredPerOperation: Math.round(stored / operations),
+      residentMiB: resident,
+      bare,
+      ratioToBare: rate / bare.rate,
+      residentAlong
+    }
+  }
+
+  /** Enrolls with requests that are made before the clock starts, and looks at what came of them after it stops. */
+  private async load(
+    concurrency: number,
+    most: number,
+    seconds: number,
+    done: (operations: number) => void
+  ): Promise<LoadResult & { readonly cost: Cost }> {
+    const clients = Array.from({ length: concurrency }, () => this.server.connect())
+    try {
+      const requests = await this.makeRequests(clients[0] as CertRequest, most)
+      const issuedBefore = await this.countIssued()
+      const start = this.cpu()
+      let operations = 0
+      const result = await runLoad({ concurrency, seconds, operations: most }, async (worker, index) => {
+        await enroll(clients[worker] as CertRequest, requests[index] as Uint8Array, this.archived)
+        done(++operations)
+      })
+      const end = this.cpu()
+      await Promise.all(clients.map(client => this.inspect(client)))
+      const issued = (await this.countIssued()) - issuedBefore
+      if (issued !== result.operations) throw new Error(`${issued} of ${result.operations} were issued and archived.`)
+      const per = (side: keyof Cost): number => (end[side] - start[side]) / result.operations
+      return { ...result, cost: { server: per('server'), database: per('database'), client: per('client') } }
+    } finally {
+      await Promise.all(clients.map(client => client[Symbol.asyncDispose]()))
+    }
+  }
+
+  private async makeRequests(client: CertRequest, count: number): Promise<readonly Uint8Array[]> {
+    const exchange = decodeCertificate(await client.getCACertificate({ exchange: true }))
+    const make = (index: number): Promise<Uint8Array> => {
+      const subscriber = this.subscribers[index % this.subscribers.length] as Subscriber
+      return this.archived ? buildArchivedRequest(subscriber, exchange) : buildPlainRequest(subscriber)
+    }
+    const requests: Uint8Array[] = []
+    while (requests.length < count) {
+      const next = Math.min(this.subscribers.length, count - requests.length)
+      requests.push(...(await Promise.all(Array.from({ length: next }, (_, offset) => make(requests.length + offset)))))
+    }
+    return requests
+  }
+
+  /** The last certificate of a client is the CA's, and for one of the keys. */
+  private async inspect(client: CertRequest): Promise<void> {
+    const certificate = new X509Certificate(await client.getCertificate())
+    const spki = certificate.publicKey.export({ type: 'spki', format: 'der' })
+    const isOurs = this.subscribers.some(({ signer }) => spki.equals(signer.publicKey.raw))
+    if (!isOurs || !certificate.verify(new X509Certificate(this.server.root).publicKey)) {
+      throw new Error(`Certificate ${certificate.serialNumber} is not what was asked for.`)
+    }
+  }
+
+  private countIssued(): Promise<number> {
+    return this.server.database.number(`
+      SELECT count(*) AS value FROM certkeep.certificate AS c JOIN certkeep.response AS r USING (request_id)
+      WHERE c.state = 'issued' AND r.state = 'issued' AND c.principal_id IS NOT NULL
+        AND (${String(!this.archived)} OR EXISTS (SELECT FROM certkeep.sealed_key AS s WHERE s.request_id = c.request_id))`)
+  }
+
+  private cpu(): Cost {
+    const { user, system } = process.cpuUsage()
+    const { database, pid } = this.server
+    return { server: cpuOf(pid), database: database.cpu(), client: (user + system) / 1000 }
+  }
+
+  private async bare(concurrency: number): Promise<Reference> {
+    const { database } = this.server
+    const bare = await openBareEnrollment(database, await this.rowSizes())
+    try {
+      await runLoad({ concurrency, seconds: 1, operations: UNLIMITED }, () => bare.operation())
+      const start = this.cpu()
+      const seconds = Math.min(this.plan.seconds, bareSeconds)
+      const { rate, operations } = await runLoad({ concurrency, seconds, operations: UNLIMITED }, () =>
+        bare.operation()
+      )
+      const end = this.cpu()
+      const used = end.client - start.client + end.database - start.database
+      return { what: bare.what, rate, cpuMsPerOperation: used / operations }
+    } finally {
+      await bare.close()
+    }
+  }
+
+  /** The sizes of the rows that the measured enrollments have left. An envelope is as large as what it is sealed to. */
+  private async rowSizes(): Promise<RowSizes> {
+    const average = async (column: string, table: string): Promise<number> =>
+      Math.round(
+        await this.server.database.number(
+          `SELECT coalesce(avg(octet_length(${column})), 0) AS value FROM certkeep.${table}`
+        )
+      )
+    const sealed = this.archived ? await average('sealed', 'sealed_key') : 0
+    return {
+      request: await average('raw_request', 'request'),
+      envelope: sealed,
+      sealed,
+      tbs: await average('tbs', 'certificate'),
+      certificate: await average('certificate', 'certificate'),
+      response: await average('full_response', 'response')
+    }
+  }
+
+  private async parameters(): Promise<Observed['parameters']> {
+    const { database } = this.server
+    return {
+      caKey: 'rsa-2048',
+      subscriberKey: 'rsa-2048',
+      template: this.archived ? 'UserEncryption' : 'UserSignature',
+      recoveryAgents: this.archived ? 2 : 0,
+      fsync: await database.setting('fsync'),
+      synchronousCommit: await database.setting('synchronous_commit')
+    }
+  }
+}
+
+async function enroll(client: CertRequest, request: Uint8Array, archived: boolean): Promise<void> {
+  const disposition = await client.submit(request, { wait: waitSeconds })
+  const { status } = client
+  if (disposition !== CR_DISP_ISSUED || status.archivedKey !== archived) {
+    throw new Error(`Request ${status.requestId} became ${status.dispositionName}: ${status.dispositionMessage}`)
+  }
+}

@@ -1,0 +1,124 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { loadConfig, removeEmbeddedPostgres } from '@app/platform'
+import { CertRequest } from '@app/client'
+import { newAgent } from '../apps/cli/src/administration/agent-actions.js'
+import { createRootCa } from '../apps/cli/src/administration/ca-actions.js'
+import { addPrincipal, issueToken } from '../apps/cli/src/administration/directory-actions.js'
+import { openInstallation, type Installation } from '../apps/cli/src/installation.js'
+import { openMeasuredDatabase, type MeasuredDatabase } from './measured-database.js'
+
+/** A server in a process of its own, with all roles, on an embedded database with durable commits. */
+export interface MeasuredServer {
+  readonly pid: number
+  /** PEM of the CA's certificate. */
+  readonly root: string
+  readonly database: MeasuredDatabase
+  /** A client with a token, on a connection of its own. */
+  connect(): CertRequest
+  stop(): Promise<void>
+}
+
+/** All but these settings are the defaults: no limits on callers, and any free ports. */
+const SETTINGS = `
+https: { port: 0 }
+http: { port: 0 }
+metrics: { port: 0 }
+limits: { requestsPerMinute: 0, failuresPerMinute: 0 }
+`
+
+const caName = 'Bench CA'
+const account = 'bench'
+
+/** Makes an installation in a temporary directory (an RSA-2048 CA, two recovery agents, an account) and serves it. */
+export async function startMeasuredServer(profileDirectory?: string): Promise<MeasuredServer> {
+  const home = mkdtempSync(join(tmpdir(), 'certkeep-bench-'))
+  // As root, the database server runs as a user that must be able to pass through.
+  chmodSync(home, 0o711)
+  writeFileSync(join(home, 'certkeep.yaml'), SETTINGS)
+  for (const name of Object.keys(process.env)) if (name.startsWith('CERTKEEP_')) delete process.env[name]
+  process.env['CERTKEEP_HOME'] = home
+  // Held to the end, so that the database server outlives each of the steps.
+  const installation = await openInstallation(loadConfig(process.env), () => undefined)
+  let child: ChildProcess | undefined
+  const stop = async (): Promise<void> => {
+    await end(child)
+    await installation.close()
+    removeEmbeddedPostgres(home)
+    rmSync(home, { recursive: true, force: true })
+  }
+  try {
+    const { root, token } = await furnish(installation, home)
+    child = spawnServer(home, profileDirectory)
+    const url = await addressOf(child, home)
+    const database = await openMeasuredDatabase(installation.owner)
+    return {
+      pid: child.pid ?? 0,
+      root,
+      database,
+      connect: () => new CertRequest({ url, trust: root, ca: caName, credentials: { token } }),
+      stop: async () => {
+        await database.close()
+        await stop()
+      }
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function furnish(
+  { config }: Installation,
+  home: string
+): Promise<{ readonly root: string; readonly token: string }> {
+  const { pem } = await createRootCa({ name: caName, key: 'rsa-2048', years: 10 })
+  const passwordFile = join(config.home, 'agents.password')
+  for (const number of [1, 2]) {
+    await newAgent({ name: `Agent ${number}`, out: join(home, `agent${number}.p12`), passwordFile })
+  }
+  const mail = `${account}@example.org`
+  await addPrincipal({ accountName: account, kind: 'user', domain: 'EXAMPLE', upn: mail, mail })
+  const token = await issueToken({ account, days: 1 })
+  if (token === undefined) throw new Error('No token was made.')
+  return { root: pem, token }
+}
+
+/** `certkeep serve`, with its log in a file as in production. */
+function spawnServer(home: string, profileDirectory: string | undefined): ChildProcess {
+  const main = join(import.meta.dirname, '..', 'apps', 'cli', 'src', 'main.js')
+  const profile = profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`]
+  return spawn(process.execPath, [...profile, main, 'serve'], {
+    env: process.env,
+    stdio: ['ignore', openSync(logIn(home), 'a', 0o600), 'pipe']
+  })
+}
+
+const logIn = (home: string): string => join(home, 'server.log')
+
+/** The address that the server says it serves. Throws with its last words when it ends instead. */
+async function addressOf(child: ChildProcess, home: string): Promise<string> {
+  if (child.stderr === null) throw new Error('The server has no standard error.')
+  const said: string[] = []
+  let url: string | undefined
+  for await (const line of createInterface(child.stderr)) {
+    url = /^Certkeep serves (\S+)$/.exec(line)?.[1]
+    if (url !== undefined) break
+    said.push(line)
+  }
+  // What it says later is read and forgotten; a full pipe would hold it up.
+  child.stderr.resume()
+  if (url !== undefined) return url
+  const log = existsSync(logIn(home)) ? readFileSync(logIn(home), 'utf8').slice(-2000) : ''
+  throw new Error(`The server did not start.\n${said.join('\n')}\n${log}`)
+}
+
+async function end(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+}
