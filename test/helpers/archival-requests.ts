@@ -5,7 +5,7 @@ import { wipe } from '@app/core'
 import { encodeSequence } from '@app/der'
 import { encodeCapiPrivateKeyBlob, encodePkcs8KeyBlob } from '@app/escrow'
 import { OID } from '@app/oid'
-import { encodeCertificateTemplateName, type Certificate } from '@app/x509'
+import { encodeCertificateTemplateName, encodeSubjectAltName, type Certificate, type Extension } from '@app/x509'
 import { realEntropy } from './cms-messages.js'
 import { nameOf, signSample, toSampleKey } from './x509-samples.js'
 
@@ -18,6 +18,7 @@ export interface CmcParts {
   readonly privateKey: KeyObject
   readonly template?: string
   readonly subject?: string
+  readonly dnsNames?: readonly string[]
   /** What takes the place of the archived key. */
   readonly envelope?: Uint8Array
   readonly transactionId?: Uint8Array
@@ -30,14 +31,13 @@ export async function cmcRequest(parts: CmcParts): Promise<Uint8Array> {
 
 /** What {@link cmcRequest} builds, for a message that the builder would not make. */
 export function planOf(parts: CmcParts): CmcRequestPlan {
-  const { dialect, privateKey, template, subject = 'CN=Whoever', envelope } = parts
+  const { dialect, privateKey, subject = 'CN=Whoever', envelope } = parts
   const key = toSampleKey(privateKey)
-  const named = template === undefined ? [] : [templateExtension(template)]
   return {
     dialect: dialect === 'microsoft' ? 'microsoft' : 'standard-crmf',
     subject: nameOf(subject),
     publicKey: key.publicKey.raw,
-    extensions: named,
+    extensions: wishesOf(parts),
     transactionId: parts.transactionId ?? freshTransactionId(),
     senderNonce: randomBytes(16),
     ...(envelope === undefined ? {} : { archivedKeyEnvelope: envelope }),
@@ -51,9 +51,18 @@ export function freshTransactionId(): Uint8Array {
   return Buffer.concat([Uint8Array.of(0x40), randomBytes(15)])
 }
 
-/** A template by its name, as a version 1 template extension. */
-export function templateExtension(name: string): CmcRequestPlan['extensions'][number] {
-  return { oid: OID.szOID_ENROLL_CERTTYPE_EXTENSION, critical: false, value: encodeCertificateTemplateName(name) }
+/** The extensions that ask for a template, as version 1 clients do it, and for alternative names. */
+export function wishesOf({ template, dnsNames = [] }: Pick<CmcParts, 'template' | 'dnsNames'>): readonly Extension[] {
+  const wishes: Extension[] = []
+  if (template !== undefined) {
+    const value = encodeCertificateTemplateName(template)
+    wishes.push({ oid: OID.szOID_ENROLL_CERTTYPE_EXTENSION, critical: false, value })
+  }
+  if (dnsNames.length > 0) {
+    const value = encodeSubjectAltName(dnsNames.map(name => ({ kind: 'dNSName', value: name })))
+    wishes.push({ oid: OID.id_ce_subjectAltName, critical: false, value })
+  }
+  return wishes
 }
 
 /** A private RSA key wrapped to an exchange certificate, as clients of the dialect do it. */

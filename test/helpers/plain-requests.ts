@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { OID } from '@app/oid'
-import { encodeAttribute, encodeExtensions, encodeSubjectAltName } from '@app/x509'
-import { templateExtension } from './archival-requests.js'
+import { encodeAttribute, encodeExtensions } from '@app/x509'
+import { wishesOf } from './archival-requests.js'
 import { buildSampleRequest, nameOf, toSampleKey } from './x509-samples.js'
 import { freshKey } from './enrollment-ca.js'
 
@@ -15,12 +15,8 @@ export interface Pkcs10Parts {
 
 /** A PKCS#10 with a template and names. */
 export function pkcs10Request(parts: Pkcs10Parts = {}): Promise<Uint8Array> {
-  const { template, privateKey, subject = 'CN=Whoever', dnsNames = [] } = parts
-  const extensions = template === undefined ? [] : [templateExtension(template)]
-  if (dnsNames.length > 0) {
-    const names = dnsNames.map(value => ({ kind: 'dNSName', value }) as const)
-    extensions.push({ oid: OID.id_ce_subjectAltName, critical: false, value: encodeSubjectAltName(names) })
-  }
+  const { privateKey, subject = 'CN=Whoever' } = parts
+  const extensions = wishesOf(parts)
   const attributes =
     extensions.length === 0 ? [] : [encodeAttribute(OID.extensionRequest, [encodeExtensions(extensions)])]
   const key = privateKey === undefined ? freshKey() : toSampleKey(privateKey)

@@ -1,0 +1,80 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { programIn, type Program, type ServerProcess } from '../helpers/program.js'
+
+const graceSeconds = 5
+const wishes = ['--template', 'UserSignature', '--no-archive'] as const
+const directory = mkdtempSync(join(tmpdir(), 'certkeep-server-process-'))
+// As root, the database server runs as a user that must be able to pass through.
+chmodSync(directory, 0o711)
+const settings = {
+  CERTKEEP_HOME: join(directory, 'home'),
+  CERTKEEP_PROFILE: join(directory, 'profile.json'),
+  CERTKEEP_HTTPS_PORT: '0',
+  CERTKEEP_HTTP_PORT: '0',
+  CERTKEEP_METRICS_PORT: '0',
+  CERTKEEP_GRACE_SECONDS: String(graceSeconds)
+}
+let server: ServerProcess
+let certificate: string
+const first = programIn(directory, settings)
+/** As the first, with the port that the first start took, so that clients find the server where it was. */
+let program: Program
+
+/** Asks for the CA that the client trusts since the first start, and for its only account's request. */
+function ask(): Promise<{ readonly code: number | null; readonly stderr: string }> {
+  return program.run('request', 'status', '1', '--token-file', 'alice.token')
+}
+
+beforeAll(async () => {
+  server = await first.serve()
+  program = programIn(directory, { ...settings, CERTKEEP_HTTPS_PORT: new URL(server.url).port })
+  const [, fingerprint = ''] = /--fingerprint ([0-9a-f]{64})/.exec(server.said()) ?? []
+  await program.succeed('directory', 'add', 'alice', '--domain', 'EXAMPLE', '--mail', 'alice@example.org')
+  await program.succeed('directory', 'token', 'alice', '--out', 'alice.token')
+  await program.succeed('bootstrap', '--url', server.url, '--fingerprint', fingerprint, '--token-file', 'alice.token')
+  const enrolled = await program.succeed('enroll', ...wishes, '--out', 'alice', '-o', 'pem')
+  certificate = enrolled.stdout
+})
+
+afterAll(async () => {
+  await Promise.all([first.clean(), program.clean()])
+  rmSync(directory, { recursive: true, force: true })
+})
+
+describe('a server in a process of its own', () => {
+  it('lets no other start at its home and address, and tells why in one line', async () => {
+    const { code, stdout, stderr } = await program.run('serve')
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    const lines = stderr.trimEnd().split('\n')
+    const forPeople = lines.filter(line => !line.includes('"level":'))
+    expect(forPeople).toHaveLength(1)
+    expect(forPeople[0]).toMatch(/certkeep: 127\.0\.0\.1:\d+ is in use .*\(config_invalid\)$/)
+    expect(lines.filter(line => line.includes('"level":"error"'))).toEqual([])
+    // The first one is not disturbed, though both hold one database.
+    expect(await ask()).toMatchObject({ code: 6 })
+  })
+
+  it('ends at SIGTERM within its grace time and leaves clients a plain answer', async () => {
+    const { code, stdout, milliseconds } = await server.end('SIGTERM')
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
+    expect(milliseconds).toBeLessThan(1000 * graceSeconds)
+    const unanswered = await ask()
+    expect(unanswered.code).toBe(8)
+    expect(unanswered.stderr).toMatch(/^certkeep: .* \(server_unreachable\)\n$/)
+  })
+
+  it('starts again with what it had, and does so after a sudden death too', async () => {
+    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+      server = await program.serve()
+      expect(server.said()).not.toContain('A root CA was made')
+      const renewed = await program.succeed('enroll', ...wishes, '--out', signal, '-o', 'pem')
+      // The same CA issued it: what follows the first certificate is the chain.
+      const [chain, before] = [renewed.stdout, certificate].map(pem => pem.split('-----BEGIN').slice(2))
+      expect(chain).toEqual(before)
+      await server.end(signal)
+    }
+  })
+})
