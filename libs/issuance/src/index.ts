@@ -1,5 +1,5 @@
 export * from './serial-number.js'
-export type { Issuer, RevocationSources, Validity } from './issuer.js'
+export { authorityKeyIdentifierOf, type Issuer, type RevocationSources, type Validity } from './issuer.js'
 export * from './lint-rule.js'
 export * from './lint-tbs.js'
 export { issue, type PreparedCertificate } from './prepared-certificate.js'

@@ -75,9 +75,7 @@ function wholeSecond(milliseconds: number): Date {
  * addresses (MS-WCCE 3.2.2.6.2.1.4.5.6).
  */
 export function issuerExtensions(issuer: Issuer, sources: RevocationSources): Extension[] {
-  const extensions = [
-    plain(OID.id_ce_authorityKeyIdentifier, encodeAuthorityKeyIdentifier(keyIdOf(issuer.certificate)))
-  ]
+  const extensions = [authorityKeyIdentifierOf(issuer.certificate)]
   const ocsp = sources === 'all' ? issuer.ocspUrls : []
   if (sources === 'all' && issuer.crlUrls.length > 0) {
     extensions.push(plain(OID.id_ce_cRLDistributionPoints, encodeCrlDistributionPoints(issuer.crlUrls)))
@@ -89,10 +87,15 @@ export function issuerExtensions(issuer: Issuer, sources: RevocationSources): Ex
   return extensions
 }
 
-/** The identifier that the certificate gives its own key, else that of RFC 5280, 4.2.1.2. */
-function keyIdOf(certificate: Certificate): Uint8Array {
+/**
+ * Names the key of an issuer in what it signs, certificates and CRLs alike: by the identifier that its certificate gives
+ * the key, which is its parent's choice, else by that of RFC 5280, 4.2.1.2. A CRL that names the key otherwise than the
+ * certificate does is taken for that of another CA.
+ */
+export function authorityKeyIdentifierOf(certificate: Certificate): Extension {
   const extension = findExtension(certificate, OID.id_ce_subjectKeyIdentifier)
-  return extension === undefined ? certificate.publicKey.keyId : decodeSubjectKeyIdentifier(extension.value)
+  const keyId = extension === undefined ? certificate.publicKey.keyId : decodeSubjectKeyIdentifier(extension.value)
+  return plain(OID.id_ce_authorityKeyIdentifier, encodeAuthorityKeyIdentifier(keyId))
 }
 
 function plain(oid: string, value: Uint8Array): Extension {

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { CaId, Clock } from '@app/core'
+import { authorityKeyIdentifierOf } from '@app/issuance'
 import { OID } from '@app/oid'
 import { CLOCK, CONFIG, type Config } from '@app/platform'
 import { CertificateStore, CrlStore, type CrlEntryRow } from '@app/storage'
 import {
   CRL_REASONS,
-  encodeAuthorityKeyIdentifier,
   encodeCaVersion,
   encodeCrl,
   encodeCrlNumber,
@@ -78,11 +78,7 @@ function entryOf(row: CrlEntryRow): TbsCrlParts['entries'] extends Iterable<infe
 
 function extensionsOf(ca: IssuingCa, number: number): TbsCrlParts['extensions'] {
   return [
-    {
-      oid: OID.id_ce_authorityKeyIdentifier,
-      critical: false,
-      value: encodeAuthorityKeyIdentifier(ca.certificate.publicKey.keyId)
-    },
+    authorityKeyIdentifierOf(ca.certificate),
     {
       oid: OID.szOID_CERTSRV_CA_VERSION,
       critical: false,
