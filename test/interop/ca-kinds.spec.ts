@@ -18,6 +18,7 @@ afterAll(() => directory.remove())
 interface Enrolled {
   readonly requestId: number
   readonly enrollment: Enrollment
+  readonly certificate: Uint8Array
   readonly exchange: Uint8Array
   /** DER of the CA's certificate and those above it. */
   readonly authorities: readonly Uint8Array[]
@@ -35,7 +36,8 @@ async function enroll(server: TestServer): Promise<Enrolled> {
   await client.submit(request)
   if (!client.isIssued) throw new Error(client.dispositionMessage)
   const fullResponse = await client.getFullResponseProperty(FR_PROP_FULLRESPONSE)
-  return { requestId: client.requestId, enrollment, exchange, authorities, fullResponse }
+  const certificate = await client.getCertificate()
+  return { requestId: client.requestId, enrollment, certificate, exchange, authorities, fullResponse }
 }
 
 /** The number that OpenSSL prints of an RSA key; the same for the private and the public half. */
@@ -149,6 +151,7 @@ describe('a CA below others that are of OpenSSL', () => {
   beforeAll(async () => {
     server = await startTestServer({ caName: 'Subordinate CA', key: 'p-256', certify: certifyByOpenssl })
     enrolled = await enroll(server)
+    issued = await directory.putCertificates('issued.pem', enrolled.certificate)
   })
 
   afterAll(() => server.stop())
@@ -160,7 +163,7 @@ describe('a CA below others that are of OpenSSL', () => {
 
   it('answers with its chain, and the SDK accepts it with the root of OpenSSL for its trust', async () => {
     const accepted = await enrolled.enrollment.acceptResponse(enrolled.fullResponse)
-    issued = await directory.putCertificates('issued.pem', accepted.certificate)
+    expect(Buffer.from(accepted.certificate).equals(enrolled.certificate)).toBe(true)
     expect(accepted.chain.map(der => decodeCertificate(der).serialHex)).toEqual(
       enrolled.authorities.map(der => decodeCertificate(der).serialHex)
     )
