@@ -1,10 +1,10 @@
 import { Body, Controller, Headers, HttpCode, Inject, Param, Post, Res, UseGuards } from '@nestjs/common'
-import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger'
+import { ApiBearerAuth, ApiConsumes, ApiHeader, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { CONFIG, Consumes, type Config } from '@app/platform'
 import { sendMessage } from '../authorities/encoding.js'
-import { caParameter, idempotencyOf, messageTypes } from '../enrollment/enrollment.schemas.js'
+import { caParameter, idempotencyHeader, idempotencyOf, messageTypes } from '../enrollment/enrollment.schemas.js'
 import { RequesterGuard } from '../requester/requester.guard.js'
 import { CurrentRequester, type AuthenticatedRequester } from '../requester/requester.js'
 import { CmcService } from './cmc.service.js'
@@ -24,6 +24,7 @@ export class CmcController {
   @HttpCode(200)
   @Consumes(...messageTypes)
   @ApiConsumes(...messageTypes)
+  @ApiHeader(idempotencyHeader)
   @ApiProduces('application/pkcs7-mime; smime-type=CMC-Response')
   @ApiOperation({ summary: 'Submit a CMC or PKCS#10 request and get the full response' })
   async exchange(

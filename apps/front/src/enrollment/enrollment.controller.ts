@@ -12,7 +12,7 @@ import {
   Res,
   UseGuards
 } from '@nestjs/common'
-import { ApiBearerAuth, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
+import { ApiBearerAuth, ApiConsumes, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { DISPOSITIONS, isAppError } from '@app/core'
@@ -26,6 +26,7 @@ import { EnrollmentService } from './enrollment.service.js'
 import {
   caParameter,
   encodingName,
+  idempotencyHeader,
   idempotencyOf,
   indexQuery,
   messageTypes,
@@ -58,6 +59,7 @@ export class EnrollmentController {
   @Post()
   @Consumes('application/json', ...messageTypes)
   @ApiConsumes('application/json', ...messageTypes)
+  @ApiHeader(idempotencyHeader)
   @ApiOperation({ summary: 'Submit a request (ICertRequest::Submit)' })
   @ApiResponse({ status: 201, standardSchema: requestView })
   @ApiResponse({ status: 202, standardSchema: requestView })

@@ -63,6 +63,14 @@ export const propertyView = z.object({
 })
 export type PropertyView = z.infer<typeof propertyView>
 
+/** How the API document tells of the header that {@link idempotencyOf} reads. */
+export const idempotencyHeader = {
+  name: 'Idempotency-Key',
+  description: 'Makes a repeated call answer as the first did. Another request under the same key is refused.',
+  required: false,
+  schema: { type: 'string', minLength: 1, maxLength: 255 }
+} as const
+
 /** What `Idempotency-Key` says: the same key with the same request gives the same answer. Throws `invalid_argument`. */
 export function idempotencyOf(key: string | undefined): { readonly idempotencyKey?: string } {
   if (key === undefined) return {}
