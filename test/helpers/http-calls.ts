@@ -1,4 +1,4 @@
-import { Agent, request } from 'undici'
+import { Agent } from 'undici'
 
 /** A call to a server as any HTTP client may make it. */
 export interface HttpCall {
@@ -67,8 +67,10 @@ export async function callPlain(origin: string, call: HttpCall): Promise<HttpAns
 async function send(agent: Agent, origin: string, call: HttpCall): Promise<HttpAnswer> {
   const { method = 'GET', path, token, headers, body = null } = call
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  const answer = await request(new URL(path, origin), {
-    dispatcher: agent,
+  // The path goes out as it is written here, which a URL would tidy first.
+  const answer = await agent.request({
+    origin,
+    path,
     method,
     headers: { ...authorization, ...headers },
     body
