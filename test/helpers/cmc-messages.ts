@@ -54,7 +54,7 @@ export function sampleEnvelope(options: EnvelopeOptions = {}): Uint8Array {
 }
 
 /** What the request builder is given unless a test says otherwise: the Microsoft dialect, one template, no more. */
-export function samplePlan(key: SampleKey, parts: Partial<CmcRequestPlan> = {}): CmcRequestPlan {
+function samplePlan(key: SampleKey, parts: Partial<CmcRequestPlan> = {}): CmcRequestPlan {
   return {
     dialect: 'microsoft',
     subject: nameOf('CN=UserName,OU=UserUnit,O=UserOrg,L=UserCity,ST=WA,C=US'),

@@ -24,7 +24,7 @@ import {
 } from '@app/storage'
 
 /** The roles that hold private keys, each in a store of its own: who holds which key is the architecture. */
-export type KeyHolder = 'front' | 'authority' | 'archive'
+type KeyHolder = 'front' | 'authority' | 'archive'
 
 /** An installation on this machine, open: its database migrated, its key stores at hand. */
 export interface Installation {

@@ -24,7 +24,7 @@ export interface RunningRoles {
 }
 
 /** What a process runs with: the wake-ups of its steps and those who wait for outcomes. */
-export function createRuntime(installation: Installation, log: Logger): Runtime {
+function createRuntime(installation: Installation, log: Logger): Runtime {
   // Any role may wake any step; the one that this process has the credentials of is one of its own.
   const [role = 'front'] = installation.config.roles
   const wakeups = new Wakeups({ connection: installation.connection(role), log })

@@ -26,7 +26,7 @@ import type { InspectedCheck, InspectedRequest, InspectedSignature, InspectedSig
 import type { CmcMessage, RequestMessage } from './request-message.js'
 
 /** Runs a check; what it refuses is reported instead of thrown. */
-export function check(run: () => unknown): InspectedCheck {
+function check(run: () => unknown): InspectedCheck {
   try {
     run()
     return { valid: true }
