@@ -31,7 +31,7 @@ describe('archiving a key with its certificate', () => {
     expect(await request.getErrorMessageText(request.lastStatus, CR_GEMT_HRESULT_STRING)).toContain('0x00000000')
 
     const response = await request.getFullResponseProperty(FR_PROP_FULLRESPONSE)
-    const accepted = await enrollment.acceptResponse(response as Uint8Array)
+    const accepted = await enrollment.acceptResponse(response)
     const certificate = new X509Certificate(accepted.certificate)
     expect(certificate.subject).toContain(requester.row.accountName)
     expect(certificate.checkPrivateKey(accepted.privateKey)).toBe(true)

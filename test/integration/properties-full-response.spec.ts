@@ -114,7 +114,7 @@ describe.each(kinds)('the full response of a request that is %s', kind => {
 
   it('is there whole, without its signature, and says how many statuses it has', async () => {
     const { client } = get()
-    const whole = (await client.getFullResponseProperty(1)) as Uint8Array
+    const whole = await client.getFullResponseProperty(1)
     expect(Buffer.from(whole)).toEqual(Buffer.from(await client.getFullResponse()))
     const content = (await client.getFullResponseProperty('FULLRESPONSENOPKCS7')) as Uint8Array
     expect(Buffer.from(content)).toEqual(Buffer.from(decodeSignedData(whole).eContent ?? []))
