@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createLogger } from '../logger/logger.js'
-import { createShutdown } from './shutdown.js'
+import { createShutdown, shutDownOnSignals } from './shutdown.js'
 
 const logger = createLogger({ level: 'silent', format: 'json' })
+const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 
 describe('a shutdown', () => {
   it('ends the parts one after the other, the last added first', async () => {
@@ -65,5 +66,24 @@ describe('a shutdown', () => {
     })
     await Promise.all([shutdown.run('a'), shutdown.run('b'), shutdown.done])
     expect(times).toBe(1)
+  })
+})
+
+describe('a signal', () => {
+  it('begins one shutdown, also when the process group and a launcher both send it', () => {
+    const reasons: string[] = []
+    const before = signals.map(signal => process.listeners(signal))
+    const run = (reason: string): Promise<void> => Promise.resolve(void reasons.push(reason))
+    shutDownOnSignals({ add: () => undefined, run, done: Promise.resolve() })
+    try {
+      process.emit('SIGTERM', 'SIGTERM')
+      process.emit('SIGTERM', 'SIGTERM')
+      expect(reasons).toEqual(['SIGTERM'])
+    } finally {
+      for (const [index, signal] of signals.entries()) {
+        const added = process.listeners(signal).filter(listener => before[index]?.includes(listener) !== true)
+        for (const listener of added) process.off(signal, listener)
+      }
+    }
   })
 })

@@ -59,13 +59,17 @@ export function createShutdown(options: { readonly graceSeconds: number; readonl
   }
 }
 
-/** Runs the shutdown at SIGTERM, SIGINT and SIGHUP; a second signal ends the process at once. */
+/** Within this time a signal may come twice: to the whole process group, and handed on by the launcher. */
+const ECHO_MILLISECONDS = 1000
+
+/** Runs the shutdown at SIGTERM, SIGINT and SIGHUP; one that comes more than a second later ends the process at once. */
 export function shutDownOnSignals(shutdown: Shutdown): void {
-  let isFirst = true
+  let first: number | undefined
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      if (!isFirst) process.exit(signal === 'SIGINT' ? 130 : 143)
-      isFirst = false
+      if (first !== undefined && Date.now() - first > ECHO_MILLISECONDS) process.exit(signal === 'SIGINT' ? 130 : 143)
+      if (first !== undefined) return
+      first = Date.now()
       void shutdown.run(signal)
     })
   }
