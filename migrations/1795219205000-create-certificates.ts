@@ -54,7 +54,7 @@ export class CreateCertificates1795219205000 implements MigrationInterface {
       CREATE INDEX certificate_of_sealed_key ON certkeep.certificate (sealed_key_request_id)
         WHERE sealed_key_request_id IS NOT NULL;
       CREATE INDEX certificate_sha1 ON certkeep.certificate (sha1) WHERE state = 'issued';
-      CREATE INDEX certificate_of_key ON certkeep.certificate (key_id) WHERE state = 'issued';
+      CREATE INDEX certificate_of_key ON certkeep.certificate (key_id, principal_id) WHERE state = 'issued';
       CREATE INDEX certificate_of_principal ON certkeep.certificate (principal_id) WHERE state = 'issued';
       CREATE INDEX certificate_not_after ON certkeep.certificate (not_after) WHERE state = 'issued';
       CREATE INDEX certificate_for_crl ON certkeep.certificate (ca_id, cert_index, serial_number)

@@ -258,20 +258,20 @@ describe('the steps of two processes', () => {
   it('hand work on to each other until none is left', async () => {
     const rows = { evaluate: 3, seal: 0, issue: 0, respond: 0 }
     const move = (from: keyof typeof rows, to?: keyof typeof rows) => () => {
-      if (rows[from] === 0) return Promise.resolve(0)
+      if (rows[from] === 0) return Promise.resolve({ more: false, next: [] })
       rows[from]--
       if (to) rows[to]++
-      return Promise.resolve(1)
+      return Promise.resolve({ more: true, next: to === undefined ? [] : [to] })
     }
     const front = wakeupsAs('front')
     const authorityWakeups = wakeupsAs('authority')
     const archiveWakeups = wakeupsAs('archive')
     const authority = new Steps(authorityWakeups, log)
     const archive = new Steps(archiveWakeups, log)
-    authority.add('evaluate', move('evaluate', 'seal'), ['seal'])
-    archive.add('seal', move('seal', 'issue'), ['issue'])
-    authority.add('issue', move('issue', 'respond'), ['respond'])
-    authority.add('respond', move('respond'), [])
+    authority.add('evaluate', move('evaluate', 'seal'))
+    archive.add('seal', move('seal', 'issue'))
+    authority.add('issue', move('issue', 'respond'))
+    authority.add('respond', move('respond'))
     await Promise.all([authorityWakeups.start(), archiveWakeups.start(), front.start()])
     front.nudge('evaluate')
     await waitFor(() => Object.values(rows).every(count => count === 0))

@@ -97,8 +97,32 @@ describe('a certificate', () => {
     expect(await certificates.findByFingerprint(certificate.sha1)).toEqual(expected)
     expect(await certificates.findByFingerprint(certificate.sha256)).toEqual(expected)
     expect(await certificates.findByRequest(id)).toEqual(expected)
-    expect(await certificates.listByKey(reservation.keyId)).toMatchObject([{ requestId: id }])
     expect(await certificates.findReserved([id])).toEqual([])
+  })
+
+  it('is found by its key for every principal but its own', async () => {
+    const { alice, bob } = setting
+    const keyId = randomBytes(20)
+    for (let count = 0; count < 2; count++) await issue(await only('sealed'), { keyId, principalId: alice })
+    const other = randomBytes(20)
+    await issue(await only('sealed'), { keyId: other, principalId: null })
+    await reserve(reservationSample(setting, await only('sealed'), { keyId: other, principalId: alice }))
+    const ask = (requestId: number, key: Buffer, principalId: typeof alice) => ({
+      requestId: requestId as RequestId,
+      keyId: key,
+      principalId
+    })
+    const [zero, most] = ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff']
+    const owners = await certificates.findOtherOwners([
+      ask(1, keyId, alice),
+      ask(2, keyId, bob),
+      ask(3, keyId, zero as typeof alice),
+      ask(4, keyId, most as typeof alice),
+      ask(5, other, bob),
+      ask(6, randomBytes(20), bob)
+    ])
+    expect(owners).toEqual(new Map([2, 3, 4].map(requestId => [requestId, alice])))
+    expect(await certificates.findOtherOwners([])).toEqual(new Map())
   })
 
   it('comes in batches', async () => {

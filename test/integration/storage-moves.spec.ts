@@ -369,7 +369,7 @@ describe('a full response', () => {
 describe('a unit', () => {
   it('is worth nothing after its end', async () => {
     const kept = await authority.transaction(unit => Promise.resolve(unit))
-    await expect(requests.lease(kept, [], NOW)).rejects.toThrow(code('internal'))
+    await expect(requests.lease(kept, [1 as RequestId], NOW)).rejects.toThrow(code('internal'))
   })
 })
 

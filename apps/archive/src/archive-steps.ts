@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
 import type { Clock } from '@app/core'
 import { CLOCK } from '@app/platform'
-import { Steps } from '@app/queue'
+import { Steps, type StepRun } from '@app/queue'
 import { ArchiveStore } from '@app/storage'
 import { ExchangeKeys } from './inventory/exchange-keys.js'
 import { SealService } from './seal/seal.service.js'
@@ -22,17 +22,18 @@ export class ArchiveSteps implements OnApplicationBootstrap {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.steps.add('seal', () => this.sealing.run(this.clock.now()), ['issue', 'respond'])
-    this.steps.add('exchange-keys', () => this.keepExchangeKeys(), ['exchange-certificates'])
+    this.steps.add('seal', () => this.sealing.run(this.clock.now()))
+    this.steps.add('exchange-keys', () => this.keepExchangeKeys())
   }
 
-  private async keepExchangeKeys(): Promise<number> {
+  private async keepExchangeKeys(): Promise<StepRun> {
     const now = this.clock.now()
     const refusedBefore = new Date(now.getTime() - keepRefused)
     await this.archive.purgeEnvelopes(refusedBefore, purgeBatch)
     // Keys that were sealed for requests that failed after all: no certificate will ever be made for them.
     await this.archive.purgeSealed(refusedBefore, purgeBatch, now)
     await this.exchangeKeys.retire()
-    return this.exchangeKeys.provide()
+    const made = await this.exchangeKeys.provide()
+    return { more: false, next: made > 0 ? ['exchange-certificates'] : [] }
   }
 }

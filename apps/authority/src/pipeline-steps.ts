@@ -22,8 +22,8 @@ export class PipelineSteps implements OnApplicationBootstrap {
     const answered = (ids: readonly RequestId[]): void => {
       for (const id of ids) this.outcomes.notify(id)
     }
-    this.steps.add('evaluate', () => this.evaluation.run(), ['seal', 'issue', 'respond'])
-    this.steps.add('issue', () => this.issuance.run(this.clock.now(), answered), ['respond'])
-    this.steps.add('respond', () => this.responses.run(answered), [])
+    this.steps.add('evaluate', () => this.evaluation.run())
+    this.steps.add('issue', () => this.issuance.run(this.clock.now(), answered))
+    this.steps.add('respond', () => this.responses.run(answered))
   }
 }

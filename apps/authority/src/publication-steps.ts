@@ -13,7 +13,13 @@ export class PublicationSteps implements OnApplicationBootstrap {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.steps.add('crl', () => this.crls.run(), [])
-    this.steps.add('exchange-certificates', () => this.exchange.run(), ['evaluate'])
+    this.steps.add('crl', async () => {
+      await this.crls.run()
+      return { more: false, next: [] }
+    })
+    this.steps.add('exchange-certificates', async () => {
+      const asked = await this.exchange.run()
+      return { more: false, next: asked > 0 ? ['evaluate'] : [] }
+    })
   }
 }

@@ -1,6 +1,6 @@
 export { Outcomes } from './outcomes.js'
 export { migrateQueueSchema } from './schema.js'
-export { STEPS, type QueueLog, type QueueName, type Step } from './step.js'
+export { STEPS, type QueueLog, type QueueName, type Step, type StepRun } from './step.js'
 export { Steps } from './steps.js'
 export { createStepRunner, type StepRunner, type StepRunnerOptions } from './step-runner.js'
 export { Wakeups, type WakeupsOptions } from './wakeups.js'

@@ -8,7 +8,7 @@ interface Entry {
   readonly facts: object
 }
 
-function runnerOf(run: () => Promise<number>): { readonly runner: StepRunner; readonly log: readonly Entry[] } {
+function runnerOf(run: () => Promise<boolean>): { readonly runner: StepRunner; readonly log: readonly Entry[] } {
   const entries: Entry[] = []
   const write = (level: Entry['level']) => (facts: object) => {
     entries.push({ level, facts })
@@ -18,12 +18,12 @@ function runnerOf(run: () => Promise<number>): { readonly runner: StepRunner; re
 }
 
 describe('a step', () => {
-  it('runs as long as it finds work', async () => {
-    const found = [32, 5, 0, 7]
-    const { runner } = runnerOf(() => Promise.resolve(found.shift() ?? 0))
+  it('runs as long as more may be due', async () => {
+    const found = [true, true, false, true]
+    const { runner } = runnerOf(() => Promise.resolve(found.shift() ?? false))
     runner.wake()
     await runner.idle()
-    expect(found).toEqual([7])
+    expect(found).toEqual([true])
   })
 
   it('runs once more for all wake-ups that come while it runs', async () => {
@@ -31,7 +31,7 @@ describe('a step', () => {
     const { runner } = runnerOf(async () => {
       runs++
       await sleep(2)
-      return 0
+      return false
     })
     runner.wake()
     for (let i = 0; i < 10; i++) runner.wake()
@@ -46,7 +46,7 @@ describe('a step', () => {
       const batch = rows.splice(0).length
       await sleep(0)
       seen += batch
-      return 0
+      return false
     })
     for (let i = 0; i < 50; i++) {
       rows.push(i)
@@ -64,7 +64,7 @@ describe('a step', () => {
       most = Math.max(most, ++now)
       await sleep(1)
       now--
-      return 0
+      return false
     })
     for (let i = 0; i < 20; i++) {
       runner.wake()
@@ -79,7 +79,7 @@ describe('a step', () => {
     const { runner, log } = runnerOf(() => {
       times.push(performance.now())
       if (times.length <= 12) throw new AppError('unavailable', 'The database does not answer.')
-      return Promise.resolve(0)
+      return Promise.resolve(false)
     })
     runner.wake()
     await runner.idle()
@@ -97,7 +97,7 @@ describe('a step', () => {
     let runs = 0
     const { runner } = runnerOf(() => {
       runs++
-      return runs === 1 ? Promise.reject(new Error('defect')) : Promise.resolve(0)
+      return runs === 1 ? Promise.reject(new Error('defect')) : Promise.resolve(false)
     })
     runner.wake()
     for (let i = 0; i < 5; i++) runner.wake()
@@ -110,7 +110,7 @@ describe('a step', () => {
     const { runner } = runnerOf(async () => {
       await sleep(5)
       ended++
-      return 1
+      return true
     })
     runner.wake()
     await sleep(0)

@@ -15,8 +15,8 @@ export interface StepRunner {
 /** What {@link createStepRunner} needs. */
 export interface StepRunnerOptions {
   readonly name: string
-  /** Does a batch of work and returns how many rows it moved; 0 says that none was due. */
-  readonly run: () => Promise<number>
+  /** Does a batch of work and returns whether more may be due. */
+  readonly run: () => Promise<boolean>
   readonly log: QueueLog
   /** The first and the longest pause after a failed run, in milliseconds. */
   readonly backoff?: { readonly first: number; readonly longest: number }
@@ -25,7 +25,7 @@ export interface StepRunnerOptions {
 const BACKOFF = { first: 100, longest: 5000 }
 
 /**
- * Runs a step as long as it finds work, then waits to be woken. However often it is woken meanwhile, it runs once
+ * Runs a step as long as there may be work, then waits to be woken. However often it is woken meanwhile, it runs once
  * more. A run that throws is logged and tried again after a pause that doubles up to its limit, whether woken or not.
  */
 export function createStepRunner(options: StepRunnerOptions): StepRunner {
@@ -39,7 +39,7 @@ export function createStepRunner(options: StepRunnerOptions): StepRunner {
 
   const attempt = async (): Promise<void> => {
     try {
-      if ((await run()) > 0) isDue = true
+      if (await run()) isDue = true
       failures = 0
     } catch (error) {
       isDue = true

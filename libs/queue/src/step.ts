@@ -18,6 +18,14 @@ export type Step = keyof typeof STEPS
 /** The name of a queue: that of the role whose steps it wakes. */
 export type QueueName = (typeof STEPS)[Step]
 
+/** What a run of a step found, once it is committed. */
+export interface StepRun {
+  /** Whether more rows may be due, so that the step runs again at once: it took as many as it takes at a time. */
+  readonly more: boolean
+  /** The steps that some of the rows are due for now. */
+  readonly next: readonly Step[]
+}
+
 /** Whether a job's name is that of a step; a newer program may have added others. */
 export function isStep(name: string): name is Step {
   return Object.hasOwn(STEPS, name)

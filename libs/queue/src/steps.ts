@@ -1,5 +1,5 @@
 import { createStepRunner, type StepRunner } from './step-runner.js'
-import type { QueueLog, Step } from './step.js'
+import type { QueueLog, Step, StepRun } from './step.js'
 import type { Wakeups } from './wakeups.js'
 
 /** The steps that this process runs: each woken by its wake-ups, and each waking those that come after it. */
@@ -12,17 +12,17 @@ export class Steps {
   ) {}
 
   /**
-   * Adds a step before the wake-ups start. `run` does a batch of work and returns how many rows it took up; when there
-   * were any, the steps `next` are woken.
+   * Adds a step before the wake-ups start. `run` does a batch of work. Only the steps that it names are woken, since
+   * looking for rows in vain costs as much as finding some.
    */
-  add(step: Step, run: () => Promise<number>, next: readonly Step[]): void {
+  add(step: Step, run: () => Promise<StepRun>): void {
     const runner = createStepRunner({
       name: step,
       log: this.log,
       run: async () => {
-        const taken = await run()
-        if (taken > 0) for (const following of next) this.wakeups.nudge(following)
-        return taken
+        const { more, next } = await run()
+        for (const following of next) this.wakeups.nudge(following)
+        return more
       }
     })
     this.runners.push(runner)

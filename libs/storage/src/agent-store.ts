@@ -4,6 +4,8 @@ import type { AgentRow } from './archive-row.js'
 import { appendChange } from './audit-log.js'
 import type { Because } from './audit-row.js'
 import { agentEntity } from './entities.js'
+import { selectList } from './entity.js'
+import { query, type Statement } from './sql.js'
 import { inTransaction, managerOf, translated, type Unit, within } from './unit.js'
 
 /** A recovery agent that is about to be added. */
@@ -14,6 +16,11 @@ export interface NewAgent extends Pick<AgentRow, 'caId' | 'name' | 'subject' | '
   /** DER Name */
   readonly issuer: Uint8Array
   readonly serialNumber: Uint8Array
+}
+
+const LIST: Statement = {
+  name: 'agent_list',
+  text: `SELECT ${selectList(agentEntity, 'a')} FROM certkeep.recovery_agent AS a WHERE a.ca_id = $1 ORDER BY a.id`
 }
 
 /** Recovery agents. What was sealed to one stays sealed to it when it is retired. */
@@ -42,7 +49,7 @@ export class AgentStore {
 
   /** All of a CA, in the order they were added. */
   list(caId: CaId): Promise<readonly AgentRow[]> {
-    return translated(this.dataSource.manager.find(agentEntity, { where: { caId }, order: { id: 'ASC' } }))
+    return query<AgentRow>(this.dataSource, undefined, LIST, [caId])
   }
 
   /** Those that keys may be sealed to at the time: active and valid, in the order they were added. */

@@ -120,6 +120,7 @@ export class ArchiveStore {
 
   /** Deletes the envelopes of requests that fail in the same unit. */
   async dropEnvelopes(unit: Unit, ids: readonly RequestId[]): Promise<void> {
+    if (ids.length === 0) return
     await query(this.dataSource, unit, DROP_ENVELOPES, [ids])
   }
 

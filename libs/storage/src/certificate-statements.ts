@@ -28,6 +28,25 @@ export const FINISH: Statement = {
     RETURNING c.request_id`
 }
 
+/**
+ * Parameters: request ids, key ids, principal ids. Two looks at the ends of the index, below and above the principal
+ * itself: however often a key has been certified for it, its own certificates are not read.
+ */
+export const FIND_OTHER_OWNERS: Statement = {
+  name: 'certificate_other_owners',
+  text: `
+    SELECT k.request_id AS "requestId", o.principal_id AS "principalId"
+    FROM unnest($1::integer[], $2::bytea[], $3::uuid[]) AS k (request_id, key_id, principal_id)
+    CROSS JOIN LATERAL (
+      (SELECT c.principal_id FROM certkeep.certificate AS c
+       WHERE c.key_id = k.key_id AND c.state = 'issued' AND c.principal_id < k.principal_id LIMIT 1)
+      UNION ALL
+      (SELECT c.principal_id FROM certkeep.certificate AS c
+       WHERE c.key_id = k.key_id AND c.state = 'issued' AND c.principal_id > k.principal_id LIMIT 1)
+      LIMIT 1
+    ) AS o`
+}
+
 /** Parameters: CA ids, serial numbers, time, actor, detail. */
 export const ABANDON: Statement = {
   text: `

@@ -29,6 +29,14 @@ export interface Reservation extends Pick<
   readonly reservedAt: Date
 }
 
+/** A key and the principal that asks for a certificate for it. */
+export interface KeyOfRequest {
+  readonly requestId: RequestId
+  /** SHA-1 of the public key's bit string. */
+  readonly keyId: Uint8Array
+  readonly principalId: PrincipalId
+}
+
 /** What names a certificate within the installation. */
 export interface SerialNumberOf {
   readonly caId: CaId
@@ -138,10 +146,22 @@ export class CertificateStore {
     return queryOne<CertificateRow>(this.dataSource, undefined, sql.FIND_BY_REQUEST, [requestId])
   }
 
-  /** Every certificate issued for a key, newest first. */
-  listByKey(keyId: Uint8Array): Promise<readonly CertificateSummary[]> {
-    const text = `${SUMMARY} WHERE c.key_id = $1 AND c.state = 'issued' ORDER BY c.request_id DESC`
-    return query<CertificateSummary>(this.dataSource, undefined, { name: 'certificate_by_key', text }, [keyId])
+  /**
+   * For each request whose key has been certified for another principal than the one given, revoked certificates
+   * included, one such principal.
+   */
+  async findOtherOwners(keys: readonly KeyOfRequest[]): Promise<ReadonlyMap<RequestId, PrincipalId>> {
+    const rows = await query<Pick<KeyOfRequest, 'requestId' | 'principalId'>>(
+      this.dataSource,
+      undefined,
+      sql.FIND_OTHER_OWNERS,
+      [
+        keys.map(({ requestId }) => requestId),
+        encodeByteaArray(keys.map(({ keyId }) => keyId)),
+        keys.map(({ principalId }) => principalId)
+      ]
+    )
+    return new Map(rows.map(({ requestId, principalId }) => [requestId, principalId]))
   }
 
   /** Issued ones, newest request first; the cursor is to be handed back as it came. */

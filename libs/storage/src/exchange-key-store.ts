@@ -4,6 +4,8 @@ import type { ExchangeKeyRow } from './archive-row.js'
 import { appendChange } from './audit-log.js'
 import type { Because } from './audit-row.js'
 import { exchangeKeyEntity } from './entities.js'
+import { selectList } from './entity.js'
+import { queryOne, type Statement } from './sql.js'
 import { managerOf, translated, type Unit, within } from './unit.js'
 
 /** An exchange key that has just been generated or imported. */
@@ -21,6 +23,13 @@ export interface ExchangeCertificate {
   readonly notAfter: Date
   /** The request it was made by; null for an imported key. */
   readonly requestId: RequestId | null
+}
+
+const FIND_BY_RECIPIENT: Statement = {
+  name: 'exchange_key_by_recipient',
+  text: `
+    SELECT ${selectList(exchangeKeyEntity, 'k')} FROM certkeep.exchange_key AS k
+    WHERE k.issuer = $1 AND k.serial_number = $2`
 }
 
 /** The keys that clients wrap their private keys to. Every move of a state is compare-and-set and audited. */
@@ -42,7 +51,7 @@ export class ExchangeKeyStore {
   }
 
   async find(id: ExchangeKeyId): Promise<ExchangeKeyRow | undefined> {
-    return this.findOne({ id })
+    return (await translated(this.dataSource.manager.findOne(exchangeKeyEntity, { where: { id } }))) ?? undefined
   }
 
   /** All of a CA, the oldest first. */
@@ -68,8 +77,8 @@ export class ExchangeKeyStore {
   }
 
   /** By what a RecipientInfo names (RFC 5652, 6.2.1); in any state, so that a destroyed one is told from an unknown one. */
-  async findByRecipient(issuer: Uint8Array, serialNumber: Uint8Array): Promise<ExchangeKeyRow | undefined> {
-    return this.findOne({ issuer: Buffer.from(issuer), serialNumber: Buffer.from(serialNumber) })
+  findByRecipient(issuer: Uint8Array, serialNumber: Uint8Array): Promise<ExchangeKeyRow | undefined> {
+    return queryOne<ExchangeKeyRow>(this.dataSource, undefined, FIND_BY_RECIPIENT, [issuer, serialNumber])
   }
 
   /** generated to requested: its certificate has been asked for. Whether it moved. */
@@ -104,11 +113,6 @@ export class ExchangeKeyStore {
   destroy(id: ExchangeKeyId, because: Because, now: Date): Promise<boolean> {
     const from = ['generated', 'requested', 'certified'] as const
     return this.change({ id, from, verb: 'destroyed', at: now }, { state: 'destroyed', destroyedAt: now }, because)
-  }
-
-  private async findOne(where: Partial<Pick<ExchangeKeyRow, 'id' | 'issuer' | 'serialNumber'>>) {
-    const row = await translated(this.dataSource.manager.findOne(exchangeKeyEntity, { where: where as object }))
-    return row ?? undefined
   }
 
   private change(move: KeyMove, patch: Partial<ExchangeKeyRow>, because: Because, unit?: Unit): Promise<boolean> {

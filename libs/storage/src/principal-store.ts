@@ -30,6 +30,8 @@ const PRINCIPAL = `SELECT ${selectList(principalEntity, 'p')} FROM certkeep.prin
 
 const FIND: Statement = { name: 'principal_find', text: `${PRINCIPAL} WHERE p.id = $1` }
 
+const FIND_ALL: Statement = { name: 'principal_find_all', text: `${PRINCIPAL} WHERE p.id = ANY ($1::uuid[])` }
+
 const FIND_BY_ACCOUNT: Statement = {
   name: 'principal_by_account',
   text: `${PRINCIPAL} WHERE lower(p.domain) = lower($1) AND lower(p.account_name) = lower($2)`
@@ -55,6 +57,12 @@ export class PrincipalStore {
     return this.record(unit, { object: 'principal', id, verb: 'added', at, detail }, because, open =>
       managerOf(this.dataSource, open).insert(principalEntity, { ...principal, groupNames: [...principal.groupNames] })
     )
+  }
+
+  /** Those that exist, disabled ones too. */
+  async findAll(ids: readonly PrincipalId[]): Promise<ReadonlyMap<PrincipalId, PrincipalRow>> {
+    const rows = await query<PrincipalRow>(this.dataSource, undefined, FIND_ALL, [[...new Set(ids)]])
+    return new Map(rows.map(row => [row.id, row]))
   }
 
   /** Disabled ones too. */

@@ -37,6 +37,7 @@ const FIND: Statement = {
 }
 
 const LEASE: Statement = {
+  name: 'request_lease',
   text: `UPDATE certkeep.request SET lease_until = $2, attempts = attempts + 1 WHERE id = ANY ($1::integer[])`
 }
 
@@ -126,6 +127,7 @@ export class RequestStore {
 
   /** Lets no step claim the rows before `until`, and counts an attempt for each. */
   async lease(unit: Unit, ids: readonly RequestId[], until: Date): Promise<void> {
+    if (ids.length === 0) return
     await query(this.dataSource, unit, LEASE, [ids, until])
   }
 

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { SignerIdentifier } from '@app/cms'
-import { AppError, type CaId, type Clock, type ExchangeKeyId } from '@app/core'
+import { AppError, toHex, type CaId, type Clock, type ExchangeKeyId } from '@app/core'
 import type { Decrypter, KeyStore } from '@app/keys'
 import { CLOCK, KEY_STORE } from '@app/platform'
 import { ArchiveStore, CaStore, ExchangeKeyStore, type ExchangeKeyRow } from '@app/storage'
@@ -11,6 +11,13 @@ const overlap = 24 * 3_600_000
 const afterlife = 24 * 3_600_000
 
 const because = { actor: 'role:archive' }
+
+/** A request with an archived key, and whom that is encrypted to. */
+export interface WrappedTo {
+  readonly caId: CaId
+  readonly submittedAt: Date
+  readonly recipient: SignerIdentifier
+}
 
 /** The keys that clients wrap their private keys to: made when needed, used, destroyed (MS-WCCE 3.2.1.4.3.2.15). */
 @Injectable()
@@ -26,14 +33,26 @@ export class ExchangeKeys {
   ) {}
 
   /**
-   * The key that a recipient names, for a request that was submitted while its certificate was valid.
-   * Throws `exchange_recipient_unknown` or `exchange_key_gone`, and what the key store throws.
+   * Finds the keys for a batch of requests: for each the key that its recipient names, if the request was submitted
+   * while the certificate was valid. Each key is read once for the batch. What it returns throws
+   * `exchange_recipient_unknown` or `exchange_key_gone`, and what the key store throws.
    */
-  async decrypterFor(caId: CaId, recipient: SignerIdentifier, submittedAt: Date): Promise<Decrypter> {
-    const row =
-      recipient.kind === 'issuerAndSerial'
-        ? await this.keys.findByRecipient(recipient.issuer, recipient.serialNumber)
-        : undefined
+  batch(): (wrapped: WrappedTo) => Promise<Decrypter> {
+    const rows = new Map<string, Promise<ExchangeKeyRow | undefined>>()
+    const find = (issuer: Uint8Array, serialNumber: Uint8Array): Promise<ExchangeKeyRow | undefined> => {
+      const name = `${toHex(serialNumber)} ${toHex(issuer)}`
+      const row = rows.get(name) ?? this.keys.findByRecipient(issuer, serialNumber)
+      rows.set(name, row)
+      return row
+    }
+    return async wrapped => {
+      const { recipient } = wrapped
+      const isNamed = recipient.kind === 'issuerAndSerial'
+      return this.decrypterOf(isNamed ? await find(recipient.issuer, recipient.serialNumber) : undefined, wrapped)
+    }
+  }
+
+  private decrypterOf(row: ExchangeKeyRow | undefined, { caId, submittedAt }: WrappedTo): Promise<Decrypter> {
     if (row === undefined || row.caId !== caId) {
       throw new AppError(
         'exchange_recipient_unknown',

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { AppError, type Entropy, type RequestId } from '@app/core'
 import { archivedKeyRecipient, openArchivedKey, sealToAgents, verifySealedKey, type OpenedKey } from '@app/escrow'
 import { ENTROPY, isPassing, LOG, rowFailure, type Logger } from '@app/platform'
+import type { StepRun } from '@app/queue'
 import {
   ArchiveStore,
   RequestStore,
@@ -22,6 +23,13 @@ type Outcome =
   | { readonly kind: 'failed'; readonly error: AppError }
   | { readonly kind: 'later' }
 
+/** What is read once for all rows of a batch. */
+interface Batch {
+  readonly now: Date
+  readonly agentsFor: ReturnType<SealingAgents['batch']>
+  readonly decrypterFor: ReturnType<ExchangeKeys['batch']>
+}
+
 /** Step 7 of a request's life: the client's envelope is opened, checked and sealed to the recovery agents. */
 @Injectable()
 export class SealService {
@@ -34,18 +42,20 @@ export class SealService {
     @Inject(LOG) private readonly log: Logger
   ) {}
 
-  /** Seals a batch of approved requests. Returns how many rows it took up. */
-  async run(now: Date): Promise<number> {
-    return this.requests.withClaimed('seal', { limit: batchSize, now }, async (rows, unit) => {
+  /** Seals a batch of approved requests. */
+  async run(now: Date): Promise<StepRun> {
+    let moves: readonly RequestMove[] = []
+    const taken = await this.requests.withClaimed('seal', { limit: batchSize, now }, async (rows, unit) => {
       // 1. The envelopes, which no other role may read.
       const envelopes = await this.archive.readEnvelopes(
         unit,
         rows.map(row => row.id)
       )
       // 2. Open, check the pair, seal, parse the result back.
-      const outcomes = await Promise.all(rows.map(row => this.sealOne(row, envelopes.get(row.id), now)))
+      const batch = { now, agentsFor: this.agents.batch(now), decrypterFor: this.exchangeKeys.batch() }
+      const outcomes = await Promise.all(rows.map(row => this.sealOne(row, envelopes.get(row.id), batch)))
       // 3. One transaction: sealed keys in, envelopes out, every row moved with its event.
-      const moves = rows.flatMap((row, index) => moveFor(row, outcomes[index]))
+      moves = rows.flatMap((row, index) => moveFor(row, outcomes[index]))
       const sealed = outcomes.flatMap(outcome => (outcome.kind === 'sealed' ? [outcome.key] : []))
       const refused = moves.filter(move => move.to === 'failed').map(move => move.id)
       const later = rows.filter((_, index) => outcomes[index]?.kind === 'later').map(row => row.id)
@@ -54,16 +64,22 @@ export class SealService {
       await this.requests.lease(unit, later, new Date(now.getTime() + retryAfter))
       await this.requests.moveAll(unit, moves, now)
     })
+    const next = moves.map(move => (move.to === 'sealed' ? 'issue' : 'respond'))
+    return { more: taken === batchSize, next: [...new Set(next)] }
   }
 
-  private async sealOne(row: RequestForSealing, envelope: EnvelopeRow | undefined, now: Date): Promise<Outcome> {
+  private async sealOne(
+    row: RequestForSealing,
+    envelope: EnvelopeRow | undefined,
+    { now, agentsFor, decrypterFor }: Batch
+  ): Promise<Outcome> {
     try {
       if (envelope === undefined || row.publicKey === null) {
         throw new AppError('archived_key_required', 'The template demands an archived key and none was received.')
       }
-      const agents = await this.agents.for(row, now)
+      const agents = await agentsFor(row)
       const recipient = archivedKeyRecipient(envelope.envelope)
-      const decrypter = await this.exchangeKeys.decrypterFor(row.caId, recipient, row.submittedAt)
+      const decrypter = await decrypterFor({ ...row, recipient })
       const key = await openArchivedKey({
         envelope: envelope.envelope,
         requestedPublicKey: decodePublicKey(row.publicKey),

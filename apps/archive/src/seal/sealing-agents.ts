@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { AppError, type AgentId } from '@app/core'
+import { AppError, memoized, type AgentId, type CaId, type TemplateId } from '@app/core'
 import { judgeAgentCertificate } from '@app/escrow'
 import { AgentStore, TemplateStore, type AgentRow, type RequestForSealing } from '@app/storage'
 import { decodeCertificate, type Certificate } from '@app/x509'
@@ -10,36 +10,72 @@ export interface SealingAgent {
   readonly certificate: Certificate
 }
 
+/** The agents of a CA. */
+interface AgentsOfCa {
+  readonly active: number
+  readonly usable: readonly SealingAgent[]
+}
+
 /** Chooses the recovery agents of a key, as KRACertCount does (MS-WCCE 3.2.2.6.2.1.3). */
 @Injectable()
 export class SealingAgents {
+  /** A version of a template never changes, nor does an agent's certificate; so each is read and judged once. */
+  private readonly demands = new Map<TemplateId, number>()
+  private readonly sound = new Map<AgentId, Certificate>()
+
   constructor(
     private readonly agents: AgentStore,
     private readonly templates: TemplateStore
   ) {}
 
   /**
-   * As many usable agents as the template demands, rotating with the request's number, so that the work of recovery is
-   * spread. Throws `archival_not_configured` when the CA has no agent at all, `no_valid_recovery_agent` when fewer are
-   * usable than demanded.
+   * Chooses for a batch of requests: for each as many usable agents as its template demands, rotating with the
+   * request's number, so that the work of recovery is spread. Which agents a CA has is read once for the batch. What it
+   * returns throws `no_valid_recovery_agent` when fewer are usable than demanded.
    */
-  async for(row: RequestForSealing, now: Date): Promise<readonly SealingAgent[]> {
-    const template = row.templateId === null ? undefined : await this.templates.find(row.templateId)
-    const demanded = template?.definition.archival?.agentCount ?? 1
-    const active = (await this.agents.list(row.caId)).filter(agent => agent.state === 'active')
-    const usable = active.map(decoded).filter(agent => judgeAgentCertificate(agent.certificate, now).usable)
-    if (usable.length < demanded || usable.length === 0) {
-      throw new AppError(
-        'no_valid_recovery_agent',
-        `The template demands ${demanded} recovery agents and ${usable.length} are usable. Add agents and submit again.`,
-        { demanded, usable: usable.length, active: active.length }
-      )
+  batch(now: Date): (row: RequestForSealing) => Promise<readonly SealingAgent[]> {
+    const agentsOf = memoized((caId: CaId) => this.agentsOf(caId, now))
+    return async row => {
+      const demanded = await this.demandOf(row)
+      const { usable, active } = await agentsOf(row.caId)
+      if (usable.length < demanded || usable.length === 0) {
+        throw new AppError(
+          'no_valid_recovery_agent',
+          `The template demands ${demanded} recovery agents and ${usable.length} are usable. Add agents and submit again.`,
+          { demanded, usable: usable.length, active }
+        )
+      }
+      const first = row.id % usable.length
+      return [...usable.slice(first), ...usable.slice(0, first)].slice(0, demanded)
     }
-    const first = row.id % usable.length
-    return [...usable.slice(first), ...usable.slice(0, first)].slice(0, demanded)
   }
-}
 
-function decoded(agent: AgentRow): SealingAgent {
-  return { id: agent.id, certificate: decodeCertificate(agent.certificate) }
+  private async demandOf({ templateId }: RequestForSealing): Promise<number> {
+    if (templateId === null) return 1
+    const known = this.demands.get(templateId)
+    if (known !== undefined) return known
+    const template = await this.templates.find(templateId)
+    const demanded = template?.definition.archival?.agentCount ?? 1
+    if (template !== undefined) this.demands.set(templateId, demanded)
+    return demanded
+  }
+
+  private async agentsOf(caId: CaId, now: Date): Promise<AgentsOfCa> {
+    const active = (await this.agents.list(caId)).filter(agent => agent.state === 'active')
+    const usable = active.flatMap(agent => {
+      const certificate = this.judged(agent, now)
+      return certificate === undefined ? [] : [{ id: agent.id, certificate }]
+    })
+    return { active: active.length, usable }
+  }
+
+  /** The certificate of an agent that keys may be sealed to now. One that was sound is so until its last second. */
+  private judged(agent: AgentRow, now: Date): Certificate | undefined {
+    const known = this.sound.get(agent.id)
+    if (known !== undefined && known.notBefore <= now && now <= known.notAfter) return known
+    const certificate = known ?? decodeCertificate(agent.certificate)
+    if (!judgeAgentCertificate(certificate, now).usable) return undefined
+    this.sound.set(agent.id, certificate)
+    return certificate
+  }
 }

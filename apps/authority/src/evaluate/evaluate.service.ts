@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Clock } from '@app/core'
 import { CLOCK, LOG, rowFailure, type Logger } from '@app/platform'
 import { decide } from '@app/policy'
+import type { Step, StepRun } from '@app/queue'
 import { RequestStore, type RequestMove, type RequestRow } from '@app/storage'
 import { InternalRequests } from './internal-requests.js'
 import { PolicyFacts, type BatchFacts } from './policy-facts.js'
@@ -20,14 +21,16 @@ export class EvaluateService {
     @Inject(LOG) private readonly log: Logger
   ) {}
 
-  /** Decides a batch of received requests. Returns how many. */
-  run(): Promise<number> {
+  /** Decides a batch of received requests. */
+  async run(): Promise<StepRun> {
     const now = this.clock.now()
-    return this.requests.withClaimed('evaluate', { limit: batchSize, now }, async (rows, unit) => {
-      const facts = this.facts.batch(now)
-      const moves = await Promise.all(rows.map(row => this.judge(row, facts)))
+    let moves: readonly RequestMove[] = []
+    const taken = await this.requests.withClaimed('evaluate', { limit: batchSize, now }, async (rows, unit) => {
+      const facts = this.facts.batch(rows, now)
+      moves = await Promise.all(rows.map(row => this.judge(row, facts)))
       await this.requests.moveAll(unit, moves, now)
     })
+    return { more: taken === batchSize, next: [...new Set(moves.map(stepAfter))] }
   }
 
   private async judge(row: RequestRow, facts: BatchFacts): Promise<RequestMove> {
@@ -59,6 +62,12 @@ export class EvaluateService {
       }
     }
   }
+}
+
+/** Every other decision rests for now, with a response. */
+function stepAfter({ to, template }: RequestMove): Step {
+  if (to !== 'approved') return 'respond'
+  return template?.archival === true ? 'seal' : 'issue'
 }
 
 function refused(row: RequestRow, denial: { readonly code: string; readonly message: string }): RequestMove {

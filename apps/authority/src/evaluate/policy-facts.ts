@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { AppError, type CaId, type PrincipalId } from '@app/core'
+import { AppError, memoized, type CaId, type PrincipalId, type RequestId } from '@app/core'
 import { decodeStoredRequest, parseRequestAttributes, findRequestAttributes } from '@app/cmc'
 import type { CaFacts, DecisionInput, Requester } from '@app/policy'
 import {
@@ -39,20 +39,23 @@ export class PolicyFacts {
     private readonly certificates: CertificateStore
   ) {}
 
-  /** Facts as they are at `now`; each is read when first asked for. */
-  batch(now: Date): BatchFacts {
+  /** Facts on these rows as they are at `now`; each is read when first asked for, and for all rows at once. */
+  batch(rows: readonly RequestRow[], now: Date): BatchFacts {
     const atCa = memoized((caId: CaId) => this.atCa(caId, now))
-    const principal = memoized((id: PrincipalId) => this.principals.find(id))
+    let principals: Promise<ReadonlyMap<PrincipalId, PrincipalRow>> | undefined
+    let keyOwners: Promise<ReadonlyMap<RequestId, PrincipalId>> | undefined
     return {
       principal: async row => {
-        const found = row.requesterId === null ? undefined : await principal(row.requesterId)
+        principals ??= this.principals.findAll(rows.flatMap(({ requesterId }) => requesterId ?? []))
+        const found = row.requesterId === null ? undefined : (await principals).get(row.requesterId)
         return found?.disabledAt === null ? found : undefined
       },
       input: async (row, found) => {
         const { ca, offered } = await atCa(row.caId)
         const stored = decodeStoredRequest(row.rawRequest)
         const names = findRequestAttributes(parseRequestAttributes(row.requestAttributes), 'CertificateTemplate')
-        const keyOwner = await this.keyOwner(row)
+        keyOwners ??= this.keyOwners(rows)
+        const keyOwner = (await keyOwners).get(row.id)
         return {
           request: {
             ...stored,
@@ -85,14 +88,12 @@ export class PolicyFacts {
     return { ca: { name, notAfter: certificate.notAfter, ...archival }, offered }
   }
 
-  /** Another principal than the requester whom the key has been certified for. */
-  private async keyOwner(row: RequestRow): Promise<string | undefined> {
-    if (row.keyId === null) return undefined
-    const owners = await this.certificates.listByKey(row.keyId)
-    return (
-      owners.find(owner => owner.principalId !== null && owner.principalId !== row.requesterId)?.principalId ??
-      undefined
+  /** For each request the principal, another than the requester, whom its key has been certified for. */
+  private keyOwners(rows: readonly RequestRow[]): Promise<ReadonlyMap<RequestId, PrincipalId>> {
+    const keys = rows.flatMap(({ id, keyId, requesterId }) =>
+      keyId === null || requesterId === null ? [] : [{ requestId: id, keyId, principalId: requesterId }]
     )
+    return this.certificates.findOtherOwners(keys)
   }
 }
 
@@ -111,14 +112,5 @@ export function requesterOf(row: PrincipalRow): Requester {
     ...(row.upn === null ? {} : { upn: row.upn }),
     ...(row.mail === null ? {} : { mail: row.mail }),
     ...(row.dnsName === null ? {} : { dnsName: row.dnsName })
-  }
-}
-
-function memoized<K, V>(read: (key: K) => Promise<V>): (key: K) => Promise<V> {
-  const known = new Map<K, Promise<V>>()
-  return key => {
-    const found = known.get(key) ?? read(key)
-    known.set(key, found)
-    return found
   }
 }

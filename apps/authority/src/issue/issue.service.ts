@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { RequestId } from '@app/core'
 import { DerReader } from '@app/der'
+import type { StepRun } from '@app/queue'
 import { CertificateStore, RequestStore, type RequestRow, type Reservation, type Unit } from '@app/storage'
 import { decodeName, formatName } from '@app/x509'
 import { PolicyFacts } from '../evaluate/policy-facts.js'
@@ -25,24 +26,25 @@ export class IssueService {
     private readonly completion: Completion
   ) {}
 
-  /** Issues a batch. Returns how many rows it took up; `answered` hears which have their certificate. */
-  async run(now: Date, answered: (ids: readonly RequestId[]) => void): Promise<number> {
+  /** Issues a batch; `answered` hears which requests have their certificate. */
+  async run(now: Date, answered: (ids: readonly RequestId[]) => void): Promise<StepRun> {
     // 1. Intent: serial numbers and the exact bytes to sign, committed before anything is signed.
     let orders: readonly Order[] = []
     const taken = await this.requests.withClaimed('issue', { limit: batchSize, now }, async (rows, unit) => {
       orders = await this.reserve(rows, unit, now)
     })
+    const run: StepRun = { more: taken === batchSize, next: orders.length < taken ? ['respond'] : [] }
+    if (orders.length === 0) return run
     // 2. Sign, and 3. record.
-    if (orders.length === 0) return taken
     const { issued, failure } = await this.completion.complete(orders, now)
     answered(issued)
     if (failure !== undefined) throw failure
-    return taken
+    return run
   }
 
   private async reserve(rows: readonly RequestRow[], unit: Unit, now: Date): Promise<readonly Order[]> {
     await this.abandonEarlier(rows, unit, now)
-    const facts = this.facts.batch(now)
+    const facts = this.facts.batch(rows, now)
     const attempts = await Promise.all(
       rows.map(async (row): Promise<Attempt> => {
         const order = await this.preparation.prepare(row, await facts.principal(row), now)

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { AppError, type Clock, type RequestId } from '@app/core'
 import { CLOCK } from '@app/platform'
+import type { StepRun } from '@app/queue'
 import { CertificateStore, RequestStore, ResponseStore, type RequestRow, type ResponseRow } from '@app/storage'
 import { CaRegistry } from '../ca/ca-registry.js'
 import { FullResponseFactory, type Told } from './full-response-factory.js'
@@ -20,8 +21,8 @@ export class RespondService {
     @Inject(CLOCK) private readonly clock: Clock
   ) {}
 
-  /** Answers a batch. Returns how many rows it took up; `answered` hears which have their response. */
-  async run(answered: (ids: readonly RequestId[]) => void): Promise<number> {
+  /** Answers a batch; `answered` hears which requests have their response. */
+  async run(answered: (ids: readonly RequestId[]) => void): Promise<StepRun> {
     const now = this.clock.now()
     let ids: readonly RequestId[] = []
     let failure: Error | undefined
@@ -37,7 +38,7 @@ export class RespondService {
     })
     answered(ids)
     if (failure !== undefined) throw failure
-    return taken
+    return { more: taken === batchSize, next: [] }
   }
 
   private async respond(row: RequestRow, now: Date): Promise<ResponseRow> {
