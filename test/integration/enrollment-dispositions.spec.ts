@@ -311,7 +311,7 @@ describe('a request whose key is not archived yet', () => {
     connect()
     const enrollment = new Enrollment({ privateKeyArchiveCertificate: exchange, trust: server.root })
     const request = await enrollment.createRequest({ type: 'cmc', template: { name: 'UserEncryption' } })
-    expect(await byUser.submit(request, { wait: 1 })).toBe(0)
+    expect(await byUser.submit(request, { wait: 5 })).toBe(0)
     expect(byUser.status).toMatchObject({ ...success, dispositionName: 'incomplete', archivedKey: false })
     expect(await byUser.retrievePending(byUser.requestId, { wait: 1 })).toBe(0)
     await expect(byUser.getFullResponse()).rejects.toMatchObject({ code: 'not_found' })
