@@ -144,7 +144,7 @@ describe('an exchange key', () => {
   })
 
   it('is kept while a request that is wrapped to it waits for an officer, and destroyed after', async () => {
-    const [held] = builtInTemplates().filter(({ name }) => name === 'UserEncryption')
+    const held = builtInTemplates().find(({ name }) => name === 'UserEncryption')
     if (held === undefined) throw new Error('There is no such template.')
     const enrollmentFlags = held.enrollmentFlags | ENROLLMENT_FLAG.PEND_ALL_REQUESTS
     await offerTemplate(server, { ...held, name: 'HeldEncryption', oid: '2.25.4711', enrollmentFlags })
