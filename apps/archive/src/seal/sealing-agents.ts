@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { AppError, memoized, type AgentId, type CaId, type TemplateId } from '@app/core'
+import { AppError, equalBytes, memoized, type AgentId, type CaId, type TemplateId } from '@app/core'
 import { judgeAgentCertificate } from '@app/escrow'
 import { AgentStore, TemplateStore, type AgentRow, type RequestForSealing } from '@app/storage'
 import { decodeCertificate, type Certificate } from '@app/x509'
@@ -19,7 +19,7 @@ interface AgentsOfCa {
 /** Chooses the recovery agents of a key, as KRACertCount does (MS-WCCE 3.2.2.6.2.1.3). */
 @Injectable()
 export class SealingAgents {
-  /** A version of a template never changes, nor does an agent's certificate; so each is read and judged once. */
+  /** A version of a template never changes, so it is read once; an agent's certificate is judged once. */
   private readonly demands = new Map<TemplateId, number>()
   private readonly sound = new Map<AgentId, Certificate>()
 
@@ -72,8 +72,10 @@ export class SealingAgents {
   /** The certificate of an agent that keys may be sealed to now. One that was sound is so until its last second. */
   private judged(agent: AgentRow, now: Date): Certificate | undefined {
     const known = this.sound.get(agent.id)
-    if (known !== undefined && known.notBefore <= now && now <= known.notAfter) return known
-    const certificate = known ?? decodeCertificate(agent.certificate)
+    // Compared, because nothing but these bytes says whom the keys are sealed to.
+    const isSame = known !== undefined && equalBytes(known.raw, agent.certificate)
+    if (isSame && known.notBefore <= now && now <= known.notAfter) return known
+    const certificate = decodeCertificate(agent.certificate)
     if (!judgeAgentCertificate(certificate, now).usable) return undefined
     this.sound.set(agent.id, certificate)
     return certificate
