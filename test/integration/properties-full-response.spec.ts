@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { CertRequest, PropertyValue } from '@app/client'
+import { CR_IN, type CertRequest, type PropertyValue } from '@app/client'
 import { CMC_FAIL_INFO, decodePkiResponse, FR_PROPERTIES } from '@app/cmc'
 import { decodeSignedData } from '@app/cms'
-import { decodeCertificate } from '@app/x509'
+import { decodePem } from '@app/der'
+import { decodeCertificate, decodeCrl, verifyCrlSignature } from '@app/x509'
 import { cmcRequest, wrapKey } from '../helpers/archival-requests.js'
 import { sampleRsaKey } from '../helpers/escrow-samples.js'
 import { createCaller, type HttpCaller, type ToldProblem } from '../helpers/http-calls.js'
@@ -155,6 +156,37 @@ describe.each(kinds)('the full response of a request that is %s', kind => {
 
   it.each(FR_PROPERTIES)('has no index 1 of $id $name', async ({ id }) => {
     await expect(get().client.getFullResponseProperty(id, 1)).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+})
+
+describe('the chain with CRLs', () => {
+  it('has the CRL of the CA where the client asked for it', async () => {
+    const client = server.connect(user)
+    clients.push(client)
+    await client.submit(await pkcs10Request({ template: 'UserSignature' }), { flags: CR_IN.CR_IN_CRLS })
+    const chain = (await client.getFullResponseProperty('ISSUEDCERTIFICATECRLCHAIN')) as Uint8Array
+    const { crls, certificates } = decodeSignedData(chain)
+    expect([crls.length, certificates.length]).toEqual([1, 2])
+    verifyCrlSignature(decodeCrl(crls[0] ?? new Uint8Array()), server.ca.certificate.publicKey)
+    const without = (await client.getFullResponseProperty('ISSUEDCERTIFICATECHAIN')) as Uint8Array
+    expect(decodeSignedData(without).crls).toEqual([])
+  })
+})
+
+describe('the issued certificate', () => {
+  it('comes in each form, alone and with its chain', async () => {
+    const { client } = answered['issued'] as Answered
+    const der = Buffer.from(await client.getCertificate())
+    const base = `/api/v1/cas/${encodeURIComponent(server.ca.name)}/requests/${client.requestId}/certificate`
+    const get = async (query: string) => (await call({ path: `${base}${query}`, token: user.token })).body
+    expect(await get('?format=der')).toEqual(der)
+    expect(await get('?format=der&chain=true')).toEqual(der)
+    expect(Buffer.from((await get('?format=base64')).toString(), 'base64')).toEqual(der)
+    expect(decodePem((await get('')).toString()).map(({ bytes }) => Buffer.from(bytes))).toEqual([der])
+    const pem = decodePem((await get('?chain=true')).toString())
+    expect(pem.map(({ bytes }) => Buffer.from(bytes))).toEqual([der, Buffer.from(server.ca.certificate.raw)])
+    expect(decodeSignedData(await get('?format=p7b')).certificates).toHaveLength(1)
+    expect(decodeSignedData(await get('?format=p7b&chain=true')).certificates).toHaveLength(2)
   })
 })
 

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Entropy, ErrorCode } from '@app/core'
-import { buildFullResponse, decodeStoredRequest, failInfoOf, type FullResponsePlan } from '@app/cmc'
+import { buildFullResponse, CR_IN, decodeStoredRequest, failInfoOf, type FullResponsePlan } from '@app/cmc'
 import { ENTROPY } from '@app/platform'
-import type { RequestRow } from '@app/storage'
+import { CrlStore, type RequestRow } from '@app/storage'
 import type { DigestName } from '@app/x509'
 import type { IssuingCa } from '../ca/ca-registry.js'
 
@@ -13,18 +13,29 @@ export type Told =
 /** Builds and signs the full responses, one for every outcome (MS-WCCE 3.2.1.4.2.1.4.8.2). */
 @Injectable()
 export class FullResponseFactory {
-  constructor(@Inject(ENTROPY) private readonly entropy: Entropy) {}
+  constructor(
+    private readonly crls: CrlStore,
+    @Inject(ENTROPY) private readonly entropy: Entropy
+  ) {}
 
   /** The signed response, DER. Throws what the signer throws. */
-  build(row: RequestRow, ca: IssuingCa, told: Told): Promise<Uint8Array> {
+  async build(row: RequestRow, ca: IssuingCa, told: Told): Promise<Uint8Array> {
     const chain = [ca.certificate.raw, ...ca.chain]
     return buildFullResponse({
       ...this.addressed(row),
       ...tell(row, told),
       // The order of a Microsoft CA: from the root down to the issued certificate.
       certificates: [...chain.toReversed(), ...(told.state === 'issued' ? [told.certificate] : [])],
+      crls: told.state === 'issued' ? await this.crlsFor(row, ca) : [],
       signer: { certificate: ca.certificate, scheme: ca.signer.scheme, sign: data => ca.signer.sign(data) }
     })
+  }
+
+  /** For a client that asked for CRLs (MS-WCCE 3.2.1.4.2.1, dwFlags X). */
+  private async crlsFor({ flags }: RequestRow, ca: IssuingCa): Promise<readonly Uint8Array[]> {
+    if ((flags & CR_IN.CR_IN_CRLS) === 0) return []
+    const latest = await this.crls.findLatest(ca.id, ca.keyIndex)
+    return latest === undefined ? [] : [latest.crl]
   }
 
   private addressed(
