@@ -40,7 +40,7 @@ export function exchangeCmc(server: TestServer, principal: TestPrincipal, messag
 }
 
 /** A client of the SDK that has looked at a request, so that its getters tell of that one. */
-export async function retrieve(server: TestServer, principal: TestPrincipal, requestId: number): Promise<CertRequest> {
+async function retrieve(server: TestServer, principal: TestPrincipal, requestId: number): Promise<CertRequest> {
   const request = server.connect(principal)
   await request.retrievePending(requestId)
   return request
