@@ -7,7 +7,7 @@ import { importTemplate } from '../../apps/cli/src/administration/template-actio
 import type { TestServer } from './server.js'
 
 /** Runs an action of the local command line on the installation of a running server. */
-export async function administer<T>({ config }: TestServer, action: () => Promise<T>): Promise<T> {
+export async function administer<T>({ config }: Pick<TestServer, 'config'>, action: () => Promise<T>): Promise<T> {
   vi.stubEnv('CERTKEEP_HOME', config.home)
   vi.stubEnv('CERTKEEP_DATABASE_URL', config.databaseUrl)
   try {

@@ -15,7 +15,8 @@ const debianPackages = {
   javac: 'default-jdk-headless',
   bcprov: 'libbcprov-java',
   bcutil: 'libbcutil-java',
-  bcpkix: 'libbcpkix-java'
+  bcpkix: 'libbcpkix-java',
+  postgres: 'postgresql'
 } as const
 
 type Program = 'openssl' | 'java' | 'javac'
@@ -28,8 +29,8 @@ const oldestOpenssl = 3
 const sourceDirectory = join(import.meta.dirname, 'java')
 const classCache = join(import.meta.dirname, '../../node_modules/.cache/interop-classes')
 
-/** Interop tests never skip: whoever runs them learns what to install. */
-function missing(what: string, name: keyof typeof debianPackages): Error {
+/** The error of a program that is not there. Interop tests never skip: whoever runs them learns what to install. */
+export function missing(what: string, name: keyof typeof debianPackages): Error {
   return new Error(`${what}: the interop tests need it. On Debian: apt-get install ${debianPackages[name]}`)
 }
 
