@@ -43,9 +43,26 @@ export function entity<Row extends object>(
 export function selectList<Row extends object>(
   of: EntitySchema<Row>,
   alias: string,
-  members: readonly (keyof Row & string)[] = Object.keys(of.options.columns) as (keyof Row & string)[]
+  members: readonly (keyof Row & string)[] = membersOf(of)
 ): string {
   return members.map(member => `${alias}.${snakeCase(member)} AS "${member}"`).join(', ')
+}
+
+/** As {@link selectList} with all members, each named under a prefix, for the second table of a join. */
+export function selectPrefixed<Row extends object>(of: EntitySchema<Row>, alias: string, prefix: string): string {
+  return membersOf(of)
+    .map(member => `${alias}.${snakeCase(member)} AS "${prefix}.${member}"`)
+    .join(', ')
+}
+
+/** The members that {@link selectPrefixed} has put under a prefix. */
+export function pickPrefixed<Row extends object>(of: EntitySchema<Row>, joined: object, prefix: string): Row {
+  const values = joined as Readonly<Record<string, unknown>>
+  return Object.fromEntries(membersOf(of).map(member => [member, values[`${prefix}.${member}`]])) as Row
+}
+
+function membersOf<Row extends object>(of: EntitySchema<Row>): readonly (keyof Row & string)[] {
+  return Object.keys(of.options.columns) as (keyof Row & string)[]
 }
 
 /** `requestDigest` as `request_digest`. */

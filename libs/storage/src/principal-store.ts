@@ -3,7 +3,7 @@ import { type DataSource, IsNull, MoreThan } from 'typeorm'
 import { appendChange, type Change } from './audit-log.js'
 import type { Because } from './audit-row.js'
 import { credentialEntity, enrollmentSecretEntity, principalEntity } from './entities.js'
-import { selectList } from './entity.js'
+import { pickPrefixed, selectList, selectPrefixed } from './entity.js'
 import { Conditions, type Page, pageOf } from './page.js'
 import type { CredentialRow, EnrollmentSecretRow, PrincipalRow } from './principal-row.js'
 import { query, queryOne, type Statement } from './sql.js'
@@ -40,7 +40,8 @@ const FIND_BY_ACCOUNT: Statement = {
 const FIND_BY_TOKEN: Statement = {
   name: 'credential_by_token',
   text: `
-    SELECT ${selectList(credentialEntity, 'c')} FROM certkeep.credential AS c
+    SELECT ${selectPrefixed(credentialEntity, 'c', 'credential')}, ${selectPrefixed(principalEntity, 'p', 'principal')}
+    FROM certkeep.credential AS c
     JOIN certkeep.principal AS p ON p.id = c.principal_id
     WHERE c.token_hash = $1 AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $2)
       AND p.disabled_at IS NULL`
@@ -110,10 +111,12 @@ export class PrincipalStore {
    * disabled principal.
    */
   async findByToken(tokenHash: Uint8Array, now: Date): Promise<Authenticated | undefined> {
-    const credential = await queryOne<CredentialRow>(this.dataSource, undefined, FIND_BY_TOKEN, [tokenHash, now])
-    if (credential === undefined) return undefined
-    const principal = await this.find(credential.principalId)
-    return principal === undefined ? undefined : { principal, credential }
+    const joined = await queryOne<object>(this.dataSource, undefined, FIND_BY_TOKEN, [tokenHash, now])
+    if (joined === undefined) return undefined
+    return {
+      principal: pickPrefixed(principalEntity, joined, 'principal'),
+      credential: pickPrefixed(credentialEntity, joined, 'credential')
+    }
   }
 
   /** Revoked ones too, the oldest first. */

@@ -84,6 +84,28 @@ export const REQUEST_SUMMARY_COLUMNS = [
 /** What a list shows of a request. */
 export type RequestSummary = Pick<RequestRow, (typeof REQUEST_SUMMARY_COLUMNS)[number]>
 
+/** The members of {@link RequestOutcome} that are the request's own. */
+export const REQUEST_OUTCOME_COLUMNS = [
+  'id',
+  'caId',
+  'state',
+  'requesterId',
+  'templateName',
+  'archival',
+  'outOfBand',
+  'submittedAt',
+  'resolvedAt',
+  'failureCode',
+  'dispositionMessage',
+  'respondedState'
+] as const satisfies readonly (keyof RequestRow)[]
+
+/** What is told of a request to those who wait for it. */
+export interface RequestOutcome extends Pick<RequestRow, (typeof REQUEST_OUTCOME_COLUMNS)[number]> {
+  /** Of the certificate that was issued, revoked or not; null when none was. */
+  readonly serialNumber: Buffer | null
+}
+
 /** The members of {@link RequestForSealing}. */
 export const REQUEST_SEALING_COLUMNS = [
   'id',

@@ -14,7 +14,13 @@ import { selectList } from './entity.js'
 import { Conditions, type Page, pageOf } from './page.js'
 import { type ClaimedRows, claimStatement, nextDueStatement, type Step } from './request-claims.js'
 import { moveRequests, type RequestMove } from './request-moves.js'
-import { REQUEST_SUMMARY_COLUMNS, type RequestRow, type RequestSummary } from './request-row.js'
+import {
+  REQUEST_OUTCOME_COLUMNS,
+  REQUEST_SUMMARY_COLUMNS,
+  type RequestOutcome,
+  type RequestRow,
+  type RequestSummary
+} from './request-row.js'
 import { type NewEnvelope, type NewRequest, type Submitted, submitRequest } from './request-submission.js'
 import { query, queryOne, type Statement } from './sql.js'
 import { storableJson } from './text.js'
@@ -34,6 +40,15 @@ export interface RequestFilter {
 const FIND: Statement = {
   name: 'request_find',
   text: `SELECT ${selectList(requestEntity, 'r')} FROM certkeep.request AS r WHERE r.id = $1`
+}
+
+const FIND_OUTCOME: Statement = {
+  name: 'request_outcome',
+  text: `
+    SELECT ${selectList(requestEntity, 'r', REQUEST_OUTCOME_COLUMNS)}, c.serial_number AS "serialNumber"
+    FROM certkeep.request AS r
+    LEFT JOIN certkeep.certificate AS c ON c.request_id = r.id AND c.state = 'issued'
+    WHERE r.id = $1`
 }
 
 const LEASE: Statement = {
@@ -71,8 +86,15 @@ export class RequestStore {
   /** Throws `not_found`. */
   async get(id: RequestId): Promise<RequestRow> {
     const row = await this.find(id)
-    if (row === undefined) throw new AppError('not_found', `There is no request ${id}.`, { requestId: id })
+    if (row === undefined) throw unknownRequest(id)
     return row
+  }
+
+  /** What there is to tell of a request, without what it is made of. Throws `not_found`. */
+  async getOutcome(id: RequestId): Promise<RequestOutcome> {
+    const outcome = await queryOne<RequestOutcome>(this.dataSource, undefined, FIND_OUTCOME, [id])
+    if (outcome === undefined) throw unknownRequest(id)
+    return outcome
   }
 
   /** Newest first; the cursor is the number of the last one seen. */
@@ -169,6 +191,10 @@ export class RequestStore {
     const all = REQUEST_STATES.map(state => [state, counts.get(state) ?? 0])
     return Object.fromEntries(all) as Record<RequestState, number>
   }
+}
+
+function unknownRequest(id: RequestId): AppError {
+  return new AppError('not_found', `There is no request ${id}.`, { requestId: id })
 }
 
 /** Literals, since only they let the planner use an index of the rows in one state. */

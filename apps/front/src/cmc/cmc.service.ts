@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { AppError, isAppError } from '@app/core'
 import { decodePendToken, findPendingQuery, type PendingQuery } from '@app/cmc'
-import type { RequestRow } from '@app/storage'
+import type { RequestOutcome } from '@app/storage'
 import { decodePublicKey } from '@app/x509'
 import { AuthoritiesService } from '../authorities/authorities.service.js'
 import { EnrollmentService, type SubmitCall } from '../enrollment/enrollment.service.js'
@@ -39,7 +39,7 @@ export class CmcService {
     return this.answered((await this.enrollment.record(call)).row)
   }
 
-  private answered(row: RequestRow): Promise<Uint8Array> {
+  private answered(row: RequestOutcome): Promise<Uint8Array> {
     if (isSettled(row)) return this.fullResponses.of(row.id)
     throw new AppError(
       'unavailable',

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { AppError } from '@app/core'
 import { parseSubmitFlags } from '@app/cmc'
-import { CertificateStore, type CaRow, type RequestRow } from '@app/storage'
+import { CertificateStore, type CaRow, type RequestOutcome } from '@app/storage'
 import { AuthoritiesService } from '../authorities/authorities.service.js'
 import type { AuthenticatedRequester } from '../requester/requester.js'
 import type { Submission } from '../submission/new-request.js'
@@ -36,17 +36,17 @@ export class EnrollmentService {
   /** Submits and answers the request as it is after at most `wait` milliseconds. */
   async submit(call: SubmitCall): Promise<RequestView> {
     const { ca, row } = await this.record(call)
-    return this.view(row, ca)
+    return requestView(row, ca)
   }
 
   /** As {@link submit}, answering the row: for edges that answer in another form. */
-  async record(call: SubmitCall): Promise<{ readonly ca: CaRow; readonly row: RequestRow }> {
+  async record(call: SubmitCall): Promise<{ readonly ca: CaRow; readonly row: RequestOutcome }> {
     const { ca, submission } = await this.admit(call)
     return { ca, row: await this.submissions.submit(submission, call.wait) }
   }
 
   /** Records a message that is refused although it can be read, so that it gets a signed answer. Answers the row. */
-  async refuse(call: SubmitCall, failure: AppError): Promise<RequestRow> {
+  async refuse(call: SubmitCall, failure: AppError): Promise<RequestOutcome> {
     const { submission } = await this.admit(call)
     return this.submissions.refuse(submission, failure, call.wait)
   }
@@ -69,7 +69,7 @@ export class EnrollmentService {
   /** What became of a request, waiting at most `wait` milliseconds for a decision and its outcome. */
   async retrieve(call: RequestCall, wait: number): Promise<RequestView> {
     const { ca, row } = await this.own.get(call)
-    return this.view(wait > 0 ? await this.submissions.resolution(row.id, wait) : row, ca)
+    return requestView(await this.submissions.resolution(row.id, wait), ca)
   }
 
   /** The issued certificate and the CA's chain. Throws `not_found` when there is none. */
@@ -89,10 +89,5 @@ export class EnrollmentService {
     const { row } = await this.own.get(call)
     requireScope(call.requester, 'enroll')
     await this.submissions.withdraw(row, { id: call.requester.principal.id, name: call.requester.name })
-  }
-
-  private async view(row: RequestRow, ca: CaRow): Promise<RequestView> {
-    const resolved = row.state === 'issued' || row.state === 'revoked'
-    return requestView(row, ca, resolved ? await this.certificates.findByRequest(row.id) : undefined)
   }
 }

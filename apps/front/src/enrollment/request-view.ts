@@ -1,22 +1,22 @@
 import { dispositionOf, DISPOSITIONS, toHex, type ErrorCode } from '@app/core'
 import { formatHresult, hresultOf } from '@app/cmc'
-import type { CaRow, CertificateRow, RequestRow } from '@app/storage'
+import type { CaRow, RequestOutcome } from '@app/storage'
 import type { RequestView } from './enrollment.schemas.js'
 
 /** Whether a client that waits has what it waits for: a decision or "pending", with its signed full response. */
-export function isSettled(row: RequestRow): boolean {
+export function isSettled(row: RequestOutcome): boolean {
   if (row.state === 'revoked') return true
   if (row.state === 'received' || row.state === 'approved' || row.state === 'sealed') return false
   return row.respondedState === row.state
 }
 
 /** Whether a request has all it will get: an answer other than "pending", with its signed full response. */
-export function isResolved(row: RequestRow): boolean {
+export function isResolved(row: RequestOutcome): boolean {
   return row.state !== 'pending' && isSettled(row)
 }
 
 /** What Submit and RetrievePending tell of a request (MS-WCCE 3.2.1.4.2.1.3). */
-export function requestView(row: RequestRow, ca: CaRow, certificate: CertificateRow | undefined): RequestView {
+export function requestView(row: RequestOutcome, ca: CaRow): RequestView {
   const dispositionName = dispositionOf(row.state, row.outOfBand)
   const status = statusOf(row)
   const self = `/api/v1/cas/${encodeURIComponent(ca.name)}/requests/${row.id}`
@@ -30,19 +30,19 @@ export function requestView(row: RequestRow, ca: CaRow, certificate: Certificate
     ca: ca.name,
     ...(row.templateName === null ? {} : { template: row.templateName }),
     archivedKey: row.archival === true && (row.state === 'issued' || row.state === 'revoked' || row.state === 'sealed'),
-    ...(certificate === undefined ? {} : { serialNumber: toHex(certificate.serialNumber) }),
+    ...(row.serialNumber === null ? {} : { serialNumber: toHex(row.serialNumber) }),
     submittedAt: row.submittedAt.toISOString(),
     ...(row.resolvedAt === null ? {} : { resolvedAt: row.resolvedAt.toISOString() }),
     links: {
       self,
       ...(row.respondedState === null ? {} : { fullResponse: `${self}/full-response` }),
-      ...(certificate === undefined ? {} : { certificate: `${self}/certificate` })
+      ...(row.serialNumber === null ? {} : { certificate: `${self}/certificate` })
     }
   }
 }
 
 /** The HRESULT of a request: that of its refusal, else success (GetLastStatus). */
-function statusOf(row: RequestRow): { readonly symbol: string; readonly value: number } {
+function statusOf(row: RequestOutcome): { readonly symbol: string; readonly value: number } {
   const refused = row.state === 'denied' || row.state === 'failed'
   return refused && row.failureCode !== null ? hresultOf(row.failureCode as ErrorCode) : { symbol: 'S_OK', value: 0 }
 }

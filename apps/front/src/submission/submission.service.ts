@@ -3,7 +3,7 @@ import { AppError, type Clock, type RequestId } from '@app/core'
 import type { EnrollmentRequest } from '@app/cmc'
 import { CLOCK } from '@app/platform'
 import { Outcomes, Wakeups } from '@app/queue'
-import { RequestStore, type NewEnvelope, type NewRequest, type RequestRow } from '@app/storage'
+import { RequestStore, type NewEnvelope, type NewRequest, type RequestOutcome, type RequestRow } from '@app/storage'
 import { isResolved, isSettled } from '../enrollment/request-view.js'
 import { newRequest, readSubmission, type Submission } from './new-request.js'
 import { SubmissionChecks } from './submission-checks.js'
@@ -26,7 +26,7 @@ export class SubmissionService {
    * Records a submission and waits up to `wait` milliseconds for its outcome. A repeated submission answers with the
    * first one's request. Throws only for what cannot be recorded, as `replayed_transaction` or `idempotency_mismatch`.
    */
-  async submit(submission: Submission, wait: number): Promise<RequestRow> {
+  async submit(submission: Submission, wait: number): Promise<RequestOutcome> {
     // 1. Decode and verify; what is wrong is recorded, not thrown.
     const now = this.clock.now()
     const read = await this.checks.apply(readSubmission(submission), submission, now)
@@ -36,14 +36,14 @@ export class SubmissionService {
   }
 
   /** Records a submission that fails for a reason which its bytes do not tell, and waits for its signed answer. */
-  refuse(submission: Submission, failure: AppError, wait: number): Promise<RequestRow> {
+  refuse(submission: Submission, failure: AppError, wait: number): Promise<RequestOutcome> {
     const request = newRequest(submission, { failure }, this.clock.now())
     // Transaction and key may be those of another request, which keeps them.
     return this.record({ ...request, transactionId: null, idempotencyKey: null }, wait)
   }
 
   /** Records a request, wakes the step that is next, and waits up to `wait` milliseconds for the outcome. */
-  async record(request: NewRequest, wait: number, envelope?: NewEnvelope): Promise<RequestRow> {
+  async record(request: NewRequest, wait: number, envelope?: NewEnvelope): Promise<RequestOutcome> {
     // Row, envelope and audit event in one transaction.
     const { id, state } = await this.requests.submit(request, envelope, { actor: request.requesterName })
     // A lost wake-up is found by the sweep.
@@ -58,18 +58,22 @@ export class SubmissionService {
    * The request's row as soon as it waits for nobody any more, an officer included, or after `wait` milliseconds as it
    * then is.
    */
-  resolution(id: RequestId, wait: number): Promise<RequestRow> {
+  resolution(id: RequestId, wait: number): Promise<RequestOutcome> {
     return this.follow(id, Date.now() + wait, isResolved)
   }
 
-  private async follow(id: RequestId, deadline: number, isDone: (row: RequestRow) => boolean): Promise<RequestRow> {
-    let row = await this.requests.get(id)
-    while (!isDone(row) && Date.now() < deadline && !this.outcomes.isClosed) {
+  private async follow(
+    id: RequestId,
+    deadline: number,
+    isDone: (outcome: RequestOutcome) => boolean
+  ): Promise<RequestOutcome> {
+    let outcome = await this.requests.getOutcome(id)
+    while (!isDone(outcome) && Date.now() < deadline && !this.outcomes.isClosed) {
       // Another process may have resolved it, which no signal in this one tells.
       await this.outcomes.wait(id, Math.min(pollEvery, deadline - Date.now()))
-      row = await this.requests.get(id)
+      outcome = await this.requests.getOutcome(id)
     }
-    return row
+    return outcome
   }
 
   /** Denies a pending request for its own requester. Throws `conflict` when it is not pending any more. */
