@@ -95,14 +95,17 @@ class Enrollments {
     seconds: number,
     done: (operations: number) => void
   ): Promise<LoadResult & { readonly cost: Cost }> {
-    const clients = Array.from({ length: concurrency }, () => this.server.connect())
+    const clients = Array.from({ length: concurrency }, (_, worker) =>
+      this.server.connect(worker % this.server.accounts)
+    )
     try {
-      const requests = await this.makeRequests(clients[0] as CertRequest, most)
+      const operationsOfWorker = Math.ceil(most / concurrency)
+      const requests = await this.makeRequests(clients, operationsOfWorker)
       const issuedBefore = await this.countIssued()
       const start = this.cpu()
       let operations = 0
-      const result = await runLoad({ concurrency, seconds, operations: most }, async (worker, index) => {
-        await enroll(clients[worker] as CertRequest, requests[index] as Uint8Array, this.archived)
+      const result = await runLoad({ concurrency, seconds, operationsOfWorker }, async (worker, index) => {
+        await enroll(clients[worker] as CertRequest, requests[worker]?.[index] as Uint8Array, this.archived)
         done(++operations)
       })
       const end = this.cpu()
@@ -116,16 +119,21 @@ class Enrollments {
     }
   }
 
-  private async makeRequests(client: CertRequest, count: number): Promise<readonly Uint8Array[]> {
-    const exchange = decodeCertificate(await client.getCACertificate({ exchange: true }))
-    const make = (index: number): Promise<Uint8Array> => {
-      const subscriber = this.subscribers[index % this.subscribers.length] as Subscriber
-      return this.archived ? buildArchivedRequest(subscriber, exchange) : buildPlainRequest(subscriber)
-    }
-    const requests: Uint8Array[] = []
-    while (requests.length < count) {
-      const next = Math.min(this.subscribers.length, count - requests.length)
-      requests.push(...(await Promise.all(Array.from({ length: next }, (_, offset) => make(requests.length + offset)))))
+  /** The requests of each client, for keys that are its account's own: a key is certified for one principal only. */
+  private async makeRequests(
+    clients: readonly CertRequest[],
+    each: number
+  ): Promise<readonly (readonly Uint8Array[])[]> {
+    const exchange = decodeCertificate(await (clients[0] as CertRequest).getCACertificate({ exchange: true }))
+    const { accounts } = this.server
+    const requests: Uint8Array[][] = clients.map(() => [])
+    for (let index = 0; index < each; index++) {
+      const made = clients.map((_, worker) => {
+        const key = (worker % accounts) + accounts * (index % (this.subscribers.length / accounts))
+        const subscriber = this.subscribers[key] as Subscriber
+        return this.archived ? buildArchivedRequest(subscriber, exchange) : buildPlainRequest(subscriber)
+      })
+      for (const [worker, request] of (await Promise.all(made)).entries()) requests[worker]?.push(request)
     }
     return requests
   }
@@ -157,10 +165,10 @@ class Enrollments {
     const { database } = this.server
     const bare = await openBareEnrollment(database, await this.rowSizes())
     try {
-      await runLoad({ concurrency, seconds: 1, operations: UNLIMITED }, () => bare.operation())
+      await runLoad({ concurrency, seconds: 1, operationsOfWorker: UNLIMITED }, () => bare.operation())
       const start = this.cpu()
       const seconds = Math.min(this.plan.seconds, bareSeconds)
-      const { rate, operations } = await runLoad({ concurrency, seconds, operations: UNLIMITED }, () =>
+      const { rate, operations } = await runLoad({ concurrency, seconds, operationsOfWorker: UNLIMITED }, () =>
         bare.operation()
       )
       const end = this.cpu()

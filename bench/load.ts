@@ -8,38 +8,37 @@ export interface LoadResult {
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number }
 }
 
-/** More operations than any load does. */
+/** More operations than any worker does. */
 export const UNLIMITED = Number.MAX_SAFE_INTEGER
 
-/** How a load ends: after a time or after so many operations, whichever is first. */
+/** How a load ends: after a time, or when each of its workers has done so many operations, whichever is first. */
 export interface LoadLimits {
   readonly concurrency: number
   readonly seconds: number
-  readonly operations: number
+  readonly operationsOfWorker: number
 }
 
 /**
  * Keeps `concurrency` operations on their way until a limit is reached, and lets those end that have begun. `operation`
- * gets the number of the worker it runs in, and its own. The first failure ends it all and is thrown.
+ * gets the number of the worker it runs in, and how many that has done. The first failure ends it all and is thrown.
  */
 export async function runLoad(
-  { concurrency, seconds, operations }: LoadLimits,
-  operation: (worker: number, index: number) => Promise<void>
+  { concurrency, seconds, operationsOfWorker }: LoadLimits,
+  operation: (worker: number, done: number) => Promise<void>
 ): Promise<LoadResult> {
   const latencies: number[] = []
-  let left = operations
   const start = performance.now()
+  let end = start + seconds * 1000
   const work = async (worker: number): Promise<void> => {
-    while (left > 0 && performance.now() - start < seconds * 1000) {
-      const index = operations - left--
+    for (let done = 0; done < operationsOfWorker && performance.now() < end; done++) {
       const from = performance.now()
-      await operation(worker, index)
+      await operation(worker, done)
       latencies.push(performance.now() - from)
     }
   }
   const workers = Array.from({ length: concurrency }, (_, worker) =>
     work(worker).catch((error: unknown) => {
-      left = 0
+      end = start
       throw error
     })
   )

@@ -18,8 +18,10 @@ export interface MeasuredServer {
   /** PEM of the CA's certificate. */
   readonly root: string
   readonly database: MeasuredDatabase
-  /** A client with a token, on a connection of its own. */
-  connect(): CertRequest
+  /** How many accounts there are. */
+  readonly accounts: number
+  /** A client with the token of an account, counted from 0, on a connection of its own. */
+  connect(account: number): CertRequest
   stop(): Promise<void>
 }
 
@@ -32,9 +34,9 @@ limits: { requestsPerMinute: 0, failuresPerMinute: 0 }
 `
 
 const caName = 'Bench CA'
-const account = 'bench'
+const accounts = 16
 
-/** Makes an installation in a temporary directory (an RSA-2048 CA, two recovery agents, an account) and serves it. */
+/** Makes an installation in a temporary directory (an RSA-2048 CA, two recovery agents, accounts) and serves it. */
 export async function startMeasuredServer(profileDirectory?: string): Promise<MeasuredServer> {
   const home = mkdtempSync(join(tmpdir(), 'certkeep-bench-'))
   // As root, the database server runs as a user that must be able to pass through.
@@ -52,7 +54,7 @@ export async function startMeasuredServer(profileDirectory?: string): Promise<Me
     rmSync(home, { recursive: true, force: true })
   }
   try {
-    const { root, token } = await furnish(installation, home)
+    const { root, tokens } = await furnish(installation, home)
     child = spawnServer(home, profileDirectory)
     const url = await addressOf(child, home)
     const database = await openMeasuredDatabase(installation.owner)
@@ -60,7 +62,9 @@ export async function startMeasuredServer(profileDirectory?: string): Promise<Me
       pid: child.pid ?? 0,
       root,
       database,
-      connect: () => new CertRequest({ url, trust: root, ca: caName, credentials: { token } }),
+      accounts,
+      connect: account =>
+        new CertRequest({ url, trust: root, ca: caName, credentials: { token: tokens[account] ?? '' } }),
       stop: async () => {
         await database.close()
         await stop()
@@ -75,17 +79,20 @@ export async function startMeasuredServer(profileDirectory?: string): Promise<Me
 async function furnish(
   { config }: Installation,
   home: string
-): Promise<{ readonly root: string; readonly token: string }> {
+): Promise<{ readonly root: string; readonly tokens: readonly string[] }> {
   const { pem } = await createRootCa({ name: caName, key: 'rsa-2048', years: 10 })
   const passwordFile = join(config.home, 'agents.password')
   for (const number of [1, 2]) {
     await newAgent({ name: `Agent ${number}`, out: join(home, `agent${number}.p12`), passwordFile })
   }
-  const mail = `${account}@example.org`
-  await addPrincipal({ accountName: account, kind: 'user', domain: 'EXAMPLE', upn: mail, mail })
-  const token = await issueToken({ account, days: 1 })
-  if (token === undefined) throw new Error('No token was made.')
-  return { root: pem, token }
+  const tokens: string[] = []
+  for (let number = 0; number < accounts; number++) {
+    const account = `user${number}`
+    const mail = `${account}@example.org`
+    await addPrincipal({ accountName: account, kind: 'user', domain: 'EXAMPLE', upn: mail, mail })
+    tokens.push((await issueToken({ account, days: 1 })) ?? '')
+  }
+  return { root: pem, tokens }
 }
 
 /** `certkeep serve`, with its log in a file as in production. */
