@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import type { TestServer } from './server.js'
 
 /** A fault of the database that ends: a write that it refuses as if its disk were full. */
@@ -9,22 +10,29 @@ export interface Fault {
   readonly when?: string
 }
 
-/** Lets a fault be while something happens, then ends it. */
+/** Lets a fault be while something happens, until it has struck, then ends it. */
 export async function during<T>(server: TestServer, fault: Fault, work: () => Promise<T>): Promise<T> {
   const { table, on, when = 'true' } = fault
+  // A sequence counts what is rolled back too.
+  await server.sql('CREATE SEQUENCE certkeep.fault_count')
   await server.sql(`
-    CREATE FUNCTION certkeep.fault() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION certkeep.fault() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN
+      PERFORM nextval('certkeep.fault_count');
       RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
     END $$`)
   await server.sql(`
     CREATE TRIGGER fault BEFORE ${on} ON certkeep.${table} FOR EACH ROW WHEN (${when})
     EXECUTE FUNCTION certkeep.fault()`)
   try {
-    return await work()
+    const result = await work()
+    const struck = () => server.sql('SELECT is_called FROM certkeep.fault_count')
+    await expect.poll(struck, { timeout: 20_000 }).toEqual([{ is_called: true }])
+    return result
   } finally {
     await server.sql(`DROP TRIGGER fault ON certkeep.${table}`)
     await server.sql('DROP FUNCTION certkeep.fault()')
+    await server.sql('DROP SEQUENCE certkeep.fault_count')
   }
 }
 
