@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { AppError } from '@app/core'
 import { verifyIdentityClaim, type EnrollmentRequest } from '@app/cmc'
 import { archivedKeyRecipient } from '@app/escrow'
-import { CONFIG, type Config } from '@app/platform'
+import { CONFIG, isPassing, type Config } from '@app/platform'
 import { ExchangeKeyStore, PrincipalStore, RequestStore } from '@app/storage'
 import type { Read, Submission } from './new-request.js'
 
@@ -30,8 +30,9 @@ export class SubmissionChecks {
       await this.checkIdentityProof(read.request, submission, now)
       return read
     } catch (error) {
-      if (error instanceof AppError) return { failure: error }
-      throw error
+      // A database that does not answer now is no fault of the request: nothing is recorded, and the client tries again.
+      if (!(error instanceof AppError) || isPassing(error)) throw error
+      return { failure: error }
     }
   }
 
