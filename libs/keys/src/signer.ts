@@ -1,4 +1,4 @@
-import { sign as signWithCallback, type KeyObject, type SignKeyObjectInput } from 'node:crypto'
+import { sign as signWithCallback, type KeyObject } from 'node:crypto'
 import { AppError } from '@app/core'
 import { digestOfScheme, schemeFor, type PublicKeyInfo, type SignatureScheme } from '@app/x509'
 import { publicHalfOf } from './key-half.js'
@@ -43,13 +43,13 @@ export function signerOf(privateKey: KeyObject, scheme?: SignatureScheme): Signe
   }
   // Ed25519 hashes by itself (RFC 8032): node:crypto wants no digest name for it.
   const digest = chosen === 'ed25519' ? null : digestOfScheme(chosen)
-  const key: SignKeyObjectInput = { key: privateKey, dsaEncoding: 'der' }
   return {
     publicKey,
     scheme: chosen,
     sign: data =>
       new Promise((resolve, reject) => {
-        signWithCallback(digest, data, key, (error, signature) => {
+        // A bare key means PKCS#1 v1.5 for RSA and DER for ECDSA.
+        signWithCallback(digest, data, privateKey, (error, signature) => {
           if (error === null) resolve(signature)
           else reject(new AppError('internal', 'A key in memory did not sign.', { scheme: chosen }, { cause: error }))
         })

@@ -1,5 +1,5 @@
 import { createPublicKey, hash, type KeyObject } from 'node:crypto'
-import { AppError, view } from '@app/core'
+import { AppError, toBase64, view } from '@app/core'
 import { DerReader } from '@app/der'
 import { OID } from '@app/oid'
 import { decodeAlgorithmIdentifier, hasNullOrNoParameters, type AlgorithmIdentifier } from './algorithm.js'
@@ -167,7 +167,8 @@ function publicKeyOf(raw: Uint8Array, bits: Uint8Array, numbers: KeyNumbers): Pu
 
 function importKey(raw: Uint8Array): KeyObject {
   try {
-    return createPublicKey({ key: view(raw), format: 'der', type: 'spki' })
+    // As text, since node:crypto looks at any object for what it is not, at the price of four errors made and caught.
+    return createPublicKey(`-----BEGIN PUBLIC KEY-----\n${toBase64(raw)}\n-----END PUBLIC KEY-----\n`)
   } catch (cause) {
     throw new AppError('public_key_unsupported', 'The public key has numbers that make no valid key.', {}, { cause })
   }
