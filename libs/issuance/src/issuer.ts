@@ -66,6 +66,21 @@ export function validityUnder(issuer: Issuer, now: Date, seconds: number): Valid
   }
 }
 
+/** Why the validity is what {@link validityUnder} makes it of the same arguments. */
+export function explainValidity(issuer: Issuer, now: Date, seconds: number): Record<keyof Validity, string> {
+  const wanted = validityFrom(now, seconds)
+  const isEarly = wanted.notBefore < issuer.certificate.notBefore
+  const isLate = wanted.notAfter > issuer.certificate.notAfter
+  return {
+    notBefore: isEarly
+      ? 'The certificate begins no earlier than that of the CA.'
+      : 'The certificate begins ten minutes before it is issued, for clients whose clocks are slow.',
+    notAfter: isLate
+      ? "The template's validity ends later than the CA certificate, whose end caps it."
+      : `The template says ${seconds} seconds from the issuance.`
+  }
+}
+
 function wholeSecond(milliseconds: number): Date {
   return new Date(Math.floor(milliseconds / 1000) * 1000)
 }
@@ -85,6 +100,23 @@ export function issuerExtensions(issuer: Issuer, sources: RevocationSources): Ex
     extensions.push(plain(OID.id_pe_authorityInfoAccess, access))
   }
   return extensions
+}
+
+/** Why a certificate has or lacks an extension of {@link issuerExtensions}; undefined when that makes no such one. */
+export function explainIssuerExtension(oid: string, issuer: Issuer, sources: RevocationSources): string | undefined {
+  switch (oid) {
+    case OID.id_ce_authorityKeyIdentifier:
+      return "It names the CA's key, as the CA certificate does; a request has no say in it."
+    case OID.id_ce_cRLDistributionPoints:
+      if (sources === 'none') return 'The template has its certificates name no source of revocation.'
+      return issuer.crlUrls.length === 0
+        ? 'The CA publishes no CRL.'
+        : 'These are the addresses that the CA publishes its CRL at.'
+    case OID.id_pe_authorityInfoAccess:
+      return 'These are the addresses that the CA publishes at.'
+    default:
+      return undefined
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import { certificateNames, type CertificateNames, type RequestToJudge, type Requ
 import type { CertificateTemplate } from '@app/templates'
 import type { PublicKeyInfo } from '@app/x509'
 import { issuerExtensions, validityUnder, type Issuer } from './issuer.js'
-import { prepare, type PreparedCertificate } from './prepared-certificate.js'
+import { prepare, type CertificateContent, type PreparedCertificate } from './prepared-certificate.js'
 import { revocationSourcesOf, templateExtensions } from './template-extensions.js'
 
 /** An approved request and what its certificate is made from. */
@@ -25,9 +25,14 @@ export interface CertificateOrder {
  * Throws what `certificateNames` throws, `ca_certificate_invalid` and `lint_failed`.
  */
 export function prepareCertificate(order: CertificateOrder): PreparedCertificate {
+  return prepareFromTemplate(contentOf(order))
+}
+
+/** What {@link prepareCertificate} has the template make a certificate of. Throws what `certificateNames` throws. */
+export function contentOf(order: CertificateOrder): TemplateContent {
   const { template, requester, request, issuer, serialNumber, now } = order
   const names = certificateNames(template, requester, request)
-  return prepareFromTemplate({ template, names, publicKey: request.publicKey, issuer, serialNumber, now })
+  return { template, names, publicKey: request.publicKey, issuer, serialNumber, now }
 }
 
 /** A certificate after a template with names that its maker vouches for. */
@@ -46,9 +51,14 @@ export interface TemplateContent {
 
 /** The certificate that a template makes of these names and this key. Throws as {@link prepareCertificate}. */
 export function prepareFromTemplate(content: TemplateContent): PreparedCertificate {
+  return prepare(certificateContentOf(content))
+}
+
+/** What the certificate of {@link prepareFromTemplate} says. Throws `ca_certificate_invalid`. */
+export function certificateContentOf(content: TemplateContent): CertificateContent {
   const { template, names, publicKey, issuer, serialNumber, now } = content
   const validity = validityUnder(issuer, now, content.validitySeconds ?? template.validitySeconds)
-  return prepare({
+  return {
     ...validity,
     serialNumber,
     scheme: issuer.scheme,
@@ -57,8 +67,13 @@ export function prepareFromTemplate(content: TemplateContent): PreparedCertifica
     subject: names.subject,
     publicKey,
     extensions: [
-      ...templateExtensions(template, names, publicKey, content.issuancePolicies),
+      ...templateExtensions({
+        template,
+        names,
+        publicKey,
+        issuancePolicies: content.issuancePolicies ?? template.issuancePolicies
+      }),
       ...issuerExtensions(issuer, revocationSourcesOf(template))
     ]
-  })
+  }
 }

@@ -46,23 +46,37 @@ export interface CertificateContent extends Omit<TbsCertificateParts, 'publicKey
   readonly issuerKey: PublicKeyInfo
 }
 
+/** The bytes that would be signed and what the linter says of them. */
+export interface CertificateDraft {
+  readonly tbs: Uint8Array
+  readonly findings: readonly LintFinding[]
+  /** Why these bytes are never signed; absent when no finding is an error. */
+  readonly refusal?: AppError
+}
+
+/** Builds the TBS and lints it, for {@link prepare} and for who only wants to see it. Throws what the encoders throw. */
+export function draft(content: CertificateContent): CertificateDraft {
+  const { publicKey, issuerKey: _issuerKey, ...parts } = content
+  const tbs = encodeTbsCertificate({ ...parts, publicKey: publicKey.raw })
+  const findings = lintTbs(tbs)
+  const errors = findings.filter(({ severity }) => severity === 'error')
+  if (errors.length === 0) return { tbs, findings }
+  const refusal = new AppError(
+    'lint_failed',
+    `The certificate would break a rule: ${errors.map(({ id, message }) => `${id}: ${message}`).join(' ')}`,
+    { rules: errors.map(({ id }) => id).join(','), serialNumber: serialHexOf(parts.serialNumber) }
+  )
+  return { tbs, findings, refusal }
+}
+
 /**
  * Builds the TBS and lints it. Throws `lint_failed`, with the ids of the rules, when a finding is an error, and what
  * the encoders throw.
  */
 export function prepare(content: CertificateContent): PreparedCertificate {
-  const { publicKey, issuerKey, ...parts } = content
-  const tbs = encodeTbsCertificate({ ...parts, publicKey: publicKey.raw })
-  const findings = lintTbs(tbs)
-  const errors = findings.filter(({ severity }) => severity === 'error')
-  if (errors.length > 0) {
-    throw new AppError(
-      'lint_failed',
-      `The certificate would break a rule: ${errors.map(({ id, message }) => `${id}: ${message}`).join(' ')}`,
-      { rules: errors.map(({ id }) => id).join(','), serialNumber: serialHexOf(parts.serialNumber) }
-    )
-  }
-  const { serialNumber, subject, notBefore, notAfter, scheme } = parts
+  const { tbs, findings, refusal } = draft(content)
+  if (refusal !== undefined) throw refusal
+  const { serialNumber, subject, notBefore, notAfter, scheme, publicKey, issuerKey } = content
   const serialHex = serialHexOf(serialNumber)
   const prepared = { tbs, serialNumber, serialHex, subject, notBefore, notAfter, publicKey, findings }
   intents.set(prepared, { tbs: Uint8Array.from(tbs), scheme, issuerKey })

@@ -1,5 +1,5 @@
 import { OID } from '@app/oid'
-import type { CertificateNames } from '@app/policy'
+import { explainNames, type CertificateNames } from '@app/policy'
 import {
   ENROLLMENT_FLAG,
   GENERAL_FLAG,
@@ -22,12 +22,11 @@ import {
   encodeSmimeCapabilities,
   encodeSubjectAltName,
   encodeSubjectKeyIdentifier,
+  type BasicConstraints,
   type Extension,
   type PublicKeyInfo
 } from '@app/x509'
 import type { RevocationSources } from './issuer.js'
-
-type OptionalExtension = Extension | undefined
 
 /** What clients of ours can decrypt, the preferred first (RFC 8551, 2.7). */
 const CAPABILITIES = [OID.aes256_CBC, OID.aes192_CBC, OID.aes128_CBC].map(oid => ({
@@ -42,30 +41,148 @@ const MAY_BE_CRITICAL: ReadonlySet<string> = new Set([
   OID.szOID_APPLICATION_CERT_POLICIES
 ])
 
+/** What the extensions that no issuer decides are made from. */
+export interface ExtensionSource {
+  readonly template: CertificateTemplate
+  readonly names: CertificateNames
+  readonly publicKey: PublicKeyInfo
+  /** Those of the template, or what stands in their place. */
+  readonly issuancePolicies: readonly string[]
+}
+
+/** What decides one extension, and says why. */
+interface ExtensionRule {
+  readonly oid: string
+  /** Undefined when the certificate has no such extension. */
+  readonly build: (source: ExtensionSource) => Omit<Extension, 'oid'> | undefined
+  /** Why the extension says what it says, or why there is none. */
+  readonly reason: (source: ExtensionSource) => string
+}
+
+/** Every extension that a template can put into a certificate, in the order of the certificate. */
+const EXTENSION_RULES: readonly ExtensionRule[] = [
+  {
+    oid: OID.id_ce_keyUsage,
+    build: ({ template, publicKey: { algorithm } }) => {
+      const usages = keyUsageFor(template, algorithm)
+      return usages.length === 0 ? undefined : { critical: true, value: encodeKeyUsage(usages) }
+    },
+    reason: ({ template, publicKey: { algorithm } }) =>
+      `The template grants ${listOf(template.keyUsage)}; a key of the kind ${algorithm} is able to do ` +
+      `${listOf(keyUsageFor(template, algorithm))} of it.`
+  },
+  {
+    oid: OID.id_ce_extKeyUsage,
+    build: ({ template }) => purposes(template, OID.id_ce_extKeyUsage, encodeExtendedKeyUsage),
+    reason: ({ template }) => explainPurposes(template)
+  },
+  {
+    // Both lists are made from one, so that no reader sees another purpose than the next.
+    oid: OID.szOID_APPLICATION_CERT_POLICIES,
+    build: ({ template }) => purposes(template, OID.szOID_APPLICATION_CERT_POLICIES, encodeCertificatePolicies),
+    reason: ({ template }) => `${explainPurposes(template)} The list is that of the extended key usage.`
+  },
+  {
+    oid: OID.szOID_ENROLL_CERTTYPE_EXTENSION,
+    build: ({ template }) =>
+      isNamed(template) ? { critical: false, value: encodeCertificateTemplateName(template.name) } : undefined,
+    reason: ({ template }) =>
+      isNamed(template)
+        ? 'Certificates of the template name it: its schema version is 1, or its flags ask for the name.'
+        : `Certificates name a template of schema version ${template.schemaVersion} by its identifier.`
+  },
+  {
+    oid: OID.szOID_CERTIFICATE_TEMPLATE,
+    build: ({ template: { schemaVersion, oid, majorVersion: major, minorVersion: minor } }) =>
+      schemaVersion === 1 ? undefined : { critical: false, value: encodeCertificateTemplateId({ oid, major, minor }) },
+    reason: ({ template: { schemaVersion } }) =>
+      schemaVersion === 1
+        ? 'Certificates name a template of schema version 1 by its name.'
+        : 'This is the version of the template that the request was judged by.'
+  },
+  {
+    oid: OID.id_ce_subjectAltName,
+    build: ({ template, names }) => {
+      if (names.altNames.length === 0) return undefined
+      const critical = names.isSubjectEmpty || isCritical(template, OID.id_ce_subjectAltName)
+      return { critical, value: encodeSubjectAltName(names.altNames) }
+    },
+    reason: ({ template }) => explainNames(template).altNames
+  },
+  {
+    oid: OID.szOID_NTDS_CA_SECURITY_EXT,
+    build: ({ names: { securityIdentifier: sid } }) =>
+      sid === undefined ? undefined : { critical: false, value: encodeSecurityIdentifier(sid) },
+    reason: ({ template }) => explainNames(template).securityIdentifier
+  },
+  {
+    oid: OID.id_ce_subjectKeyIdentifier,
+    build: ({ publicKey }) => ({ critical: false, value: encodeSubjectKeyIdentifier(publicKey.keyId) }),
+    reason: () => 'It is computed from the key (RFC 5280, 4.2.1.2, method 1).'
+  },
+  {
+    oid: OID.id_ce_certificatePolicies,
+    build: ({ template, issuancePolicies }) =>
+      issuancePolicies.length === 0
+        ? undefined
+        : {
+            critical: isCritical(template, OID.id_ce_certificatePolicies),
+            value: encodeCertificatePolicies(issuancePolicies)
+          },
+    reason: ({ issuancePolicies }) =>
+      issuancePolicies.length === 0
+        ? 'The template has no issuance policy.'
+        : 'The issuance policies are those of the template.'
+  },
+  {
+    // Whether a certificate is a CA's is for the template's flag alone to say, never for its name or the request.
+    oid: OID.id_ce_basicConstraints,
+    build: ({ template }) => {
+      const constraints = basicConstraints(template)
+      return constraints === undefined ? undefined : { critical: true, value: encodeBasicConstraints(constraints) }
+    },
+    reason: ({ template }) => {
+      if (isForCa(template)) return 'The template makes CA certificates, to the depth that it says.'
+      return basicConstraints(template) === undefined
+        ? 'The template makes certificates of end entities, without basic constraints; no request makes one a CA.'
+        : 'The template makes certificates of end entities and has them say so; no request makes one a CA.'
+    }
+  },
+  {
+    oid: OID.smimeCapabilities,
+    build: ({ template }) =>
+      isFlagSet(template.enrollmentFlags, ENROLLMENT_FLAG.INCLUDE_SYMMETRIC_ALGORITHMS)
+        ? { critical: false, value: encodeSmimeCapabilities(CAPABILITIES) }
+        : undefined,
+    reason: ({ template }) =>
+      isFlagSet(template.enrollmentFlags, ENROLLMENT_FLAG.INCLUDE_SYMMETRIC_ALGORITHMS)
+        ? 'The template has the algorithms listed that clients of this installation decrypt.'
+        : 'The template lists no S/MIME algorithms.'
+  },
+  {
+    oid: OID.id_pkix_ocsp_nocheck,
+    build: ({ template }) => (isOcspSigner(template) ? { critical: false, value: encodeOcspNoCheck() } : undefined),
+    reason: ({ template }) =>
+      isOcspSigner(template)
+        ? 'The template makes certificates of OCSP responders, which are not checked by OCSP.'
+        : 'The template makes no certificates of OCSP responders.'
+  }
+]
+
 /**
  * The extensions of a certificate that come from its template, its names and its key, and from nothing else
- * (MS-WCCE 3.2.2.6.2.1.4.4, 3.2.2.6.2.1.4.5). `issuancePolicies` stands in place of the template's.
+ * (MS-WCCE 3.2.2.6.2.1.4.4, 3.2.2.6.2.1.4.5).
  */
-export function templateExtensions(
-  template: CertificateTemplate,
-  names: CertificateNames,
-  publicKey: PublicKeyInfo,
-  issuancePolicies: readonly string[] = template.issuancePolicies
-): Extension[] {
-  const isCritical = (oid: string): boolean => MAY_BE_CRITICAL.has(oid) && template.criticalExtensions.includes(oid)
-  const extensions: OptionalExtension[] = [
-    keyUsage(template, publicKey),
-    ...purposes(template, isCritical),
-    ...templateNames(template),
-    altNames(names, isCritical),
-    securityIdentifier(names),
-    { oid: OID.id_ce_subjectKeyIdentifier, critical: false, value: encodeSubjectKeyIdentifier(publicKey.keyId) },
-    policies(issuancePolicies, isCritical),
-    basicConstraints(template),
-    capabilities(template),
-    ocspNoCheck(template)
-  ]
-  return extensions.filter(extension => extension !== undefined)
+export function templateExtensions(source: ExtensionSource): Extension[] {
+  return EXTENSION_RULES.flatMap(({ oid, build }) => {
+    const built = build(source)
+    return built === undefined ? [] : [{ oid, ...built }]
+  })
+}
+
+/** Why a certificate has or lacks an extension, as its rule says it; undefined when no rule makes it. */
+export function explainTemplateExtension(oid: string, source: ExtensionSource): string | undefined {
+  return EXTENSION_RULES.find(rule => rule.oid === oid)?.reason(source)
 }
 
 /** Which revocation sources a template's certificates name (MS-WCCE 3.2.2.6.2.1.4.5.6). */
@@ -74,87 +191,41 @@ export function revocationSourcesOf(template: CertificateTemplate): RevocationSo
   return isWithout || isOcspSigner(template) ? 'none' : 'all'
 }
 
-function keyUsage(template: CertificateTemplate, { algorithm }: PublicKeyInfo): OptionalExtension {
-  const usages = keyUsageFor(template, algorithm)
-  return usages.length === 0 ? undefined : { oid: OID.id_ce_keyUsage, critical: true, value: encodeKeyUsage(usages) }
+function isCritical(template: CertificateTemplate, oid: string): boolean {
+  return MAY_BE_CRITICAL.has(oid) && template.criticalExtensions.includes(oid)
 }
 
-/** Both lists are made from one, so that no reader sees another purpose than the next. */
-function purposes(template: CertificateTemplate, isCritical: (oid: string) => boolean): Extension[] {
+function purposes(
+  template: CertificateTemplate,
+  oid: string,
+  encode: (oids: readonly string[]) => Uint8Array
+): Omit<Extension, 'oid'> | undefined {
   const oids = purposesOf(template)
-  if (oids.length === 0) return []
-  return [
-    {
-      oid: OID.id_ce_extKeyUsage,
-      critical: isCritical(OID.id_ce_extKeyUsage),
-      value: encodeExtendedKeyUsage(oids)
-    },
-    {
-      oid: OID.szOID_APPLICATION_CERT_POLICIES,
-      critical: isCritical(OID.szOID_APPLICATION_CERT_POLICIES),
-      value: encodeCertificatePolicies(oids)
-    }
-  ]
+  return oids.length === 0 ? undefined : { critical: isCritical(template, oid), value: encode(oids) }
+}
+
+function explainPurposes(template: CertificateTemplate): string {
+  return purposesOf(template).length === 0 ? 'The template has no purpose.' : 'The purposes are those of the template.'
 }
 
 /** By name for schema version 1 or where the template says so, by identifier from version 2 on. */
-function templateNames(template: CertificateTemplate): Extension[] {
-  const { schemaVersion, generalFlags, name, oid, majorVersion: major, minorVersion: minor } = template
-  const extensions: Extension[] = []
-  if (schemaVersion === 1 || isFlagSet(generalFlags, GENERAL_FLAG.ADD_TEMPLATE_NAME)) {
-    const value = encodeCertificateTemplateName(name)
-    extensions.push({ oid: OID.szOID_ENROLL_CERTTYPE_EXTENSION, critical: false, value })
-  }
-  if (schemaVersion > 1) {
-    const value = encodeCertificateTemplateId({ oid, major, minor })
-    extensions.push({ oid: OID.szOID_CERTIFICATE_TEMPLATE, critical: false, value })
-  }
-  return extensions
+function isNamed({ schemaVersion, generalFlags }: CertificateTemplate): boolean {
+  return schemaVersion === 1 || isFlagSet(generalFlags, GENERAL_FLAG.ADD_TEMPLATE_NAME)
 }
 
-function altNames(names: CertificateNames, isCritical: (oid: string) => boolean): OptionalExtension {
-  if (names.altNames.length === 0) return undefined
-  const oid = OID.id_ce_subjectAltName
-  return { oid, critical: names.isSubjectEmpty || isCritical(oid), value: encodeSubjectAltName(names.altNames) }
-}
-
-function securityIdentifier({ securityIdentifier: sid }: CertificateNames): OptionalExtension {
-  if (sid === undefined) return undefined
-  return { oid: OID.szOID_NTDS_CA_SECURITY_EXT, critical: false, value: encodeSecurityIdentifier(sid) }
-}
-
-function policies(oids: readonly string[], isCritical: (oid: string) => boolean): OptionalExtension {
-  if (oids.length === 0) return undefined
-  const oid = OID.id_ce_certificatePolicies
-  return { oid, critical: isCritical(oid), value: encodeCertificatePolicies(oids) }
-}
-
-/** Whether a certificate is a CA's is for the template's flag alone to say, never for its name or the request. */
-function basicConstraints(template: CertificateTemplate): OptionalExtension {
-  const oid = OID.id_ce_basicConstraints
+function basicConstraints(template: CertificateTemplate): BasicConstraints | undefined {
   if (isForCa(template)) {
     const depth = template.maxIssuingDepth
-    const constraints = depth < 0 ? { isCa: true } : { isCa: true, pathLength: depth }
-    return { oid, critical: true, value: encodeBasicConstraints(constraints) }
+    return depth < 0 ? { isCa: true } : { isCa: true, pathLength: depth }
   }
-  return isFlagSet(template.enrollmentFlags, ENROLLMENT_FLAG.BASIC_CONSTRAINTS_FOR_EE)
-    ? { oid, critical: true, value: encodeBasicConstraints({ isCa: false }) }
-    : undefined
-}
-
-function capabilities(template: CertificateTemplate): OptionalExtension {
-  return isFlagSet(template.enrollmentFlags, ENROLLMENT_FLAG.INCLUDE_SYMMETRIC_ALGORITHMS)
-    ? { oid: OID.smimeCapabilities, critical: false, value: encodeSmimeCapabilities(CAPABILITIES) }
-    : undefined
-}
-
-function ocspNoCheck(template: CertificateTemplate): OptionalExtension {
-  return isOcspSigner(template)
-    ? { oid: OID.id_pkix_ocsp_nocheck, critical: false, value: encodeOcspNoCheck() }
-    : undefined
+  return isFlagSet(template.enrollmentFlags, ENROLLMENT_FLAG.BASIC_CONSTRAINTS_FOR_EE) ? { isCa: false } : undefined
 }
 
 function isOcspSigner(template: CertificateTemplate): boolean {
   const isAsked = isFlagSet(template.enrollmentFlags, ENROLLMENT_FLAG.ADD_OCSP_NOCHECK)
   return isAsked && purposesOf(template).includes(OID.id_kp_OCSPSigning)
+}
+
+function listOf(words: readonly string[]): string {
+  return words.length === 0 ? 'nothing' : words.join(', ')
 }

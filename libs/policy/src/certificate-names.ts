@@ -54,6 +54,29 @@ export function certificateNames(
   return securityIdentifier === undefined ? names : { ...names, securityIdentifier }
 }
 
+/** Why {@link certificateNames} takes what it takes for certificates of a template. */
+export function explainNames(
+  template: CertificateTemplate
+): Readonly<Record<'subject' | 'altNames' | 'securityIdentifier', string>> {
+  const logsOn = isForAuthentication(template)
+  if (isSubjectFromRequest(template)) {
+    return {
+      subject: 'The template takes the subject from the request.',
+      altNames: 'The template takes the alternative names from the request.',
+      securityIdentifier: logsOn
+        ? 'The template takes the names from the request, and with them the security identifier.'
+        : 'Certificates of the template do not log on, so they have no security identifier.'
+    }
+  }
+  return {
+    subject: 'The template takes the subject from the directory.',
+    altNames: 'The template takes the alternative names from the directory.',
+    securityIdentifier: logsOn
+      ? "Certificates of the template log on, so they have the security identifier of the requester's account."
+      : 'Certificates of the template do not log on, so they have no security identifier.'
+  }
+}
+
 /** TLS clients compare alternative names alone (RFC 9525, 2); a host name in the subject would be of no use. */
 function requireServerName(template: CertificateTemplate, altNames: readonly GeneralName[]): void {
   if (!purposesOf(template).includes(OID.id_kp_serverAuth)) return

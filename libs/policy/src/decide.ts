@@ -109,7 +109,8 @@ function requireTemplateAccess(template: CertificateTemplate, requester: Request
   )
 }
 
-function requireSafeTemplate(template: CertificateTemplate): void {
+/** Throws `template_unsafe` for a template that the linter finds an error in, however it came to be in use. */
+export function requireSafeTemplate(template: CertificateTemplate): void {
   const finding = lintTemplate(template).find(({ severity }) => severity === 'error')
   if (finding === undefined) return
   throw new AppError(

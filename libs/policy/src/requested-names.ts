@@ -9,6 +9,7 @@ import {
   findNameAttributeType,
   findUserPrincipalName,
   type GeneralName,
+  type NameAttribute,
   type NameAttributeInput
 } from '@app/x509'
 import { encodePrincipalName, isDnsName, isMailAddress, isPrincipalName } from './name-forms.js'
@@ -23,12 +24,19 @@ export function requestedSubject(request: Pick<RequestToJudge, 'subject'>): Name
   const rdns = request.subject?.rdns ?? []
   return rdns
     .map(rdn =>
-      rdn
-        .filter(({ type, tag }) => findNameAttributeType(type) !== undefined && isStringTag(tag))
-        .filter(({ type, value }) => type !== OID.id_emailAddress && value !== '')
-        .map(({ type, value }) => ({ type, value }))
+      rdn.filter(attribute => findSubjectObjection(attribute) === undefined).map(({ type, value }) => ({ type, value }))
     )
     .filter(rdn => rdn.length > 0)
+}
+
+/** Why an attribute of a requested subject is left out where requests supply the subject; undefined when it is taken. */
+export function findSubjectObjection({ type, tag, value }: NameAttribute): string | undefined {
+  if (findNameAttributeType(type) === undefined) return 'Name attributes of this type are not taken from requests.'
+  if (!isStringTag(tag)) return 'The value is no character string.'
+  if (type === OID.id_emailAddress) {
+    return 'A mail address is no part of a subject; its place is the alternative name (RFC 5280, 4.1.2.6).'
+  }
+  return value === '' ? 'The value is empty.' : undefined
 }
 
 /**
@@ -59,12 +67,30 @@ function takenName(template: CertificateTemplate, name: GeneralName): GeneralNam
     case 'uri':
       return /^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$/i.test(name.value) ? name : refuse('URI', name.value)
     case 'otherName': {
-      const upn = isForAuthentication(template) ? findUserPrincipalName(name) : undefined
+      const upn = findAltNameObjection(template, name) === undefined ? findUserPrincipalName(name) : undefined
       if (upn === undefined) return undefined
       return isPrincipalName(upn) ? encodePrincipalName(upn) : refuse('user principal name', upn)
     }
     default:
       return undefined
+  }
+}
+
+/** Why a requested alternative name is left out where requests supply them; undefined when it is taken. */
+export function findAltNameObjection(template: CertificateTemplate, name: GeneralName): string | undefined {
+  switch (name.kind) {
+    case 'iPAddress':
+    case 'dNSName':
+    case 'rfc822Name':
+    case 'uri':
+      return undefined
+    case 'otherName':
+      if (name.oid !== OID.szOID_NT_PRINCIPAL_NAME) return 'Alternative names of this form are not taken from requests.'
+      return isForAuthentication(template)
+        ? undefined
+        : 'Certificates of the template do not log on, so a user principal name has no place in them.'
+    default:
+      return 'Alternative names of this form are not taken from requests.'
   }
 }
 
