@@ -5,6 +5,7 @@ import { CreateRequests1795219203000 } from './1795219203000-create-requests.js'
 import { CreateArchive1795219204000 } from './1795219204000-create-archive.js'
 import { CreateCertificates1795219205000 } from './1795219205000-create-certificates.js'
 import { GrantRoles1795219206000 } from './1795219206000-grant-roles.js'
+import { AddCallers1795230300000 } from './1795230300000-add-callers.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -14,5 +15,6 @@ export const migrations = [
   CreateRequests1795219203000,
   CreateArchive1795219204000,
   CreateCertificates1795219205000,
-  GrantRoles1795219206000
+  GrantRoles1795219206000,
+  AddCallers1795230300000
 ] as const

@@ -139,6 +139,8 @@ export function requestSample(setting: Setting, changes: Partial<NewRequest> = {
     rowFlags: 0,
     requesterId: setting.alice,
     requesterName: 'EXAMPLE\\alice',
+    callerId: null,
+    callerName: null,
     subject: 'CN=alice',
     publicKey: randomBytes(294),
     keyId: randomBytes(20),

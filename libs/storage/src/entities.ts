@@ -110,6 +110,8 @@ export const requestEntity = entity<RequestRow>('request', {
   rowFlags: bigint,
   requesterId: uuid,
   requesterName: text,
+  callerId: uuid,
+  callerName: text,
   subject: text,
   publicKey: bytes,
   keyId: bytes,

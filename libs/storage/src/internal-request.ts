@@ -33,6 +33,8 @@ export function internalRequest(request: InternalRequest): NewRequest {
     rowFlags: request.rowFlags,
     requesterId: SYSTEM_PRINCIPAL,
     requesterName: SYSTEM_ACCOUNT,
+    callerId: null,
+    callerName: null,
     subject: subject ?? null,
     publicKey,
     keyId: request.keyId,

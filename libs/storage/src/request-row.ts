@@ -23,6 +23,9 @@ export interface RequestRow {
   readonly requesterId: PrincipalId | null
   /** DOMAIN\account, or what else is known of the requester. */
   readonly requesterName: string
+  /** Who submitted it, when that was another than the requester: an enrollment agent. */
+  readonly callerId: PrincipalId | null
+  readonly callerName: string | null
   readonly subject: string | null
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Buffer | null
@@ -67,6 +70,8 @@ export const REQUEST_SUMMARY_COLUMNS = [
   'dialect',
   'requesterId',
   'requesterName',
+  'callerId',
+  'callerName',
   'subject',
   'keyId',
   'templateId',
@@ -90,6 +95,7 @@ export const REQUEST_OUTCOME_COLUMNS = [
   'caId',
   'state',
   'requesterId',
+  'callerId',
   'templateName',
   'archival',
   'outOfBand',

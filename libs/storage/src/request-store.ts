@@ -61,7 +61,7 @@ const WITHDRAW: Statement = { text: `SELECT certkeep.withdraw_request($1, $2, $3
 const COUNT_FAILED: Statement = {
   text: `
     SELECT count(*) AS count FROM certkeep.request
-    WHERE state = 'failed' AND requester_id = $1 AND failure_code = $2 AND submitted_at >= $3`
+    WHERE state = 'failed' AND (requester_id = $1 OR caller_id = $1) AND failure_code = $2 AND submitted_at >= $3`
 }
 
 const COUNT: Statement = { text: `SELECT state, count(*) AS count FROM certkeep.request GROUP BY state` }
@@ -163,7 +163,7 @@ export class RequestStore {
     return row?.won === true
   }
 
-  /** How many requests of a requester, submitted since a time, were refused for a reason. */
+  /** How many requests that a principal made or submitted for another since a time were refused for a reason. */
   async countFailed(requesterId: PrincipalId, code: ErrorCode, since: Date): Promise<number> {
     const row = await queryOne<{ readonly count: number }>(this.dataSource, undefined, COUNT_FAILED, [
       requesterId,

@@ -20,6 +20,8 @@ const COLUMNS = [
   'rowFlags',
   'requesterId',
   'requesterName',
+  'callerId',
+  'callerName',
   'subject',
   'publicKey',
   'keyId',

@@ -11,7 +11,7 @@ export interface RequestCall {
   readonly requester: AuthenticatedRequester
 }
 
-/** Finds requests for those who made them, and for nobody else. */
+/** Finds requests for those they are for and those who submitted them, and for nobody else. */
 @Injectable()
 export class OwnRequests {
   constructor(
@@ -24,7 +24,8 @@ export class OwnRequests {
     const { caName, id, requester } = call
     const ca = await this.authorities.get(caName, requester)
     const row = await this.requests.find(asId<RequestId>(id))
-    if (row === undefined || row.caId !== ca.id || row.requesterId !== requester.principal.id) {
+    const isOwn = row?.requesterId === requester.principal.id || row?.callerId === requester.principal.id
+    if (row === undefined || row.caId !== ca.id || !isOwn) {
       throw new AppError('not_found', `There is no request ${id} of yours at "${ca.name}".`)
     }
     return { ca, row }

@@ -15,7 +15,10 @@ import type { NewRequest } from '@app/storage'
 /** A request as it came in, with who sent it and to which CA. */
 export interface Submission {
   readonly caId: CaId
+  /** Whom the certificate is for. */
   readonly requester: { readonly id: PrincipalId; readonly name: string }
+  /** Who submits it, when that is another: an enrollment agent. */
+  readonly caller?: { readonly id: PrincipalId; readonly name: string }
   /** DER, or whatever the client took for it. */
   readonly bytes: Uint8Array
   readonly flags: SubmitFlags
@@ -55,6 +58,8 @@ export function newRequest(submission: Submission, read: Read, now: Date): NewRe
     flags: submission.flags.value,
     requesterId: submission.requester.id,
     requesterName: submission.requester.name,
+    callerId: submission.caller?.id ?? null,
+    callerName: submission.caller?.name ?? null,
     idempotencyKey: submission.idempotencyKey ?? null,
     submittedAt: now
   }
@@ -76,6 +81,8 @@ type Filled =
   | 'flags'
   | 'requesterId'
   | 'requesterName'
+  | 'callerId'
+  | 'callerName'
   | 'idempotencyKey'
   | 'submittedAt'
 type Rest = Omit<NewRequest, Filled>
