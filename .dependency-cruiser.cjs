@@ -6,6 +6,7 @@ const libraries = [
   'cms',
   'cmc',
   'keys',
+  'audit',
   'templates',
   'policy',
   'issuance',

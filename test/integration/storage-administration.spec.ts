@@ -236,9 +236,11 @@ describe('a principal', () => {
     await principals.addSecret(secret, BECAUSE, NOW)
     expect(await front.findSecret('one', NOW)).toEqual({ ...secret, usedAt: null })
     expect(await front.findSecret('one', minutes(10))).toBeUndefined()
-    const used = await Promise.all(Array.from({ length: 20 }, () => front.useSecret('one', minutes(1))))
+    const used = await Promise.all(Array.from({ length: 20 }, () => front.useSecret(secret, BECAUSE, minutes(1))))
     expect(used.filter(Boolean)).toHaveLength(1)
     expect(await front.findSecret('one', NOW)).toBeUndefined()
+    const actions = await actionsOf('principal', setting.alice)
+    expect(actions.filter(action => action === 'principal.secret_used')).toHaveLength(1)
   })
 
   it('is on one page of the list', async () => {
@@ -398,13 +400,13 @@ describe('the audit log', () => {
     const good = {
       at: NOW,
       actor: 'x',
-      action: 'ca.x',
+      action: 'ca.created',
       objectType: 'ca',
       objectId: 'batch',
       outcome: 'success',
       detail: {}
     } as const
-    await expect(log.append([good, { ...good, action: 'crl.x' }])).rejects.toThrow(code('internal'))
+    await expect(log.append([good, { ...good, action: 'crl.published' }])).rejects.toThrow(code('internal'))
     expect((await (await storeOf(AuditLog, 'console')).list({ objectId: 'batch' }, 5)).rows).toEqual([])
   })
 })

@@ -1,5 +1,6 @@
+import type { AuditAction, AuditObject, AuditVerb } from '@app/audit'
 import type { DataSource } from 'typeorm'
-import type { AuditDetail, AuditEvent, AuditObject, AuditRow, Because } from './audit-row.js'
+import type { AuditDetail, AuditEvent, AuditRow, Because } from './audit-row.js'
 import { auditEntity } from './entities.js'
 import { selectList } from './entity.js'
 import { Conditions, type Page, pageOf } from './page.js'
@@ -67,7 +68,8 @@ export async function appendChange(
   const event: AuditEvent = {
     at,
     actor: because.actor,
-    action: `${object}.${verb}`,
+    // An object and one of its verbs, which together are an action.
+    action: `${object}.${verb}` as AuditAction,
     objectType: object,
     objectId: String(id),
     outcome: 'success',
@@ -76,12 +78,13 @@ export async function appendChange(
   await query(dataSource, unit, APPEND, [storableJson([event])])
 }
 
-/** What changed. */
-export interface Change {
-  readonly object: AuditObject
-  readonly id: string | number
-  /** In the past tense, as `retired`. */
-  readonly verb: string
-  readonly at: Date
-  readonly detail?: AuditDetail
-}
+/** What changed: an object, and what was done to it as the actions of `AUDIT_ACTIONS` name it. */
+export type Change = {
+  [Name in AuditObject]: {
+    readonly object: Name
+    readonly id: string | number
+    readonly verb: AuditVerb<Name>
+    readonly at: Date
+    readonly detail?: AuditDetail
+  }
+}[AuditObject]

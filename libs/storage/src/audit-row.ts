@@ -1,19 +1,7 @@
+import type { AuditAction, AuditObject } from '@app/audit'
+
 /** Facts of an audit event: plain values, never a secret. */
 export type AuditDetail = Readonly<Record<string, string | number | boolean | null | readonly string[]>>
-
-/** What an event is about. */
-export type AuditObject =
-  | 'request'
-  | 'certificate'
-  | 'crl'
-  | 'ca'
-  | 'template'
-  | 'principal'
-  | 'credential'
-  | 'agent'
-  | 'exchange_key'
-  | 'sealed_key'
-  | 'installation'
 
 /** One entry of the audit log, before it has its place there. */
 export interface AuditEvent {
@@ -21,7 +9,7 @@ export interface AuditEvent {
   /** Who did it: an account, or `role:<process role>` for the program itself. */
   readonly actor: string
   /** Object and verb, as `request.approved`. */
-  readonly action: `${AuditObject}.${string}`
+  readonly action: AuditAction
   readonly objectType: AuditObject
   readonly objectId: string
   readonly outcome: 'success' | 'denied' | 'failed'
@@ -29,7 +17,10 @@ export interface AuditEvent {
 }
 
 /** One entry of the audit log. */
-export interface AuditRow extends AuditEvent {
+export interface AuditRow extends Omit<AuditEvent, 'action' | 'objectType'> {
+  /** Of another version of the program it may be one that this one does not know. */
+  readonly action: string
+  readonly objectType: string
   /** Rises by one or more with each entry. */
   readonly seq: number
 }

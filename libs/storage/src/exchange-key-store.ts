@@ -1,3 +1,4 @@
+import type { AuditVerb } from '@app/audit'
 import type { CaId, ExchangeKeyId, RequestId } from '@app/core'
 import { type DataSource, In, LessThanOrEqual, MoreThanOrEqual } from 'typeorm'
 import type { ExchangeKeyRow } from './archive-row.js'
@@ -131,6 +132,6 @@ export class ExchangeKeyStore {
 interface KeyMove {
   readonly id: ExchangeKeyId
   readonly from: readonly ExchangeKeyRow['state'][]
-  readonly verb: string
+  readonly verb: AuditVerb<'exchange_key'>
   readonly at: Date
 }

@@ -155,10 +155,22 @@ export class PrincipalStore {
   }
 
   /** For the front. Whether this call, of any number at once, was the one that used it up. */
-  async useSecret(identification: string, now: Date): Promise<boolean> {
-    const where = { identification, usedAt: IsNull(), expiresAt: MoreThan(now) }
-    const updated = await translated(this.dataSource.manager.update(enrollmentSecretEntity, where, { usedAt: now }))
-    return updated.affected === 1
+  useSecret(
+    secret: Pick<EnrollmentSecretRow, 'identification' | 'principalId'>,
+    because: Because,
+    now: Date
+  ): Promise<boolean> {
+    const { identification, principalId } = secret
+    return inTransaction(this.dataSource, async unit => {
+      const where = { identification, usedAt: IsNull(), expiresAt: MoreThan(now) }
+      const manager = managerOf(this.dataSource, unit)
+      const updated = await translated(manager.update(enrollmentSecretEntity, where, { usedAt: now }))
+      if (updated.affected !== 1) return false
+      const detail = { identification }
+      const change = { object: 'principal', id: principalId, verb: 'secret_used', at: now, detail } as const
+      await appendChange(this.dataSource, unit, change, because)
+      return true
+    })
   }
 
   private record(

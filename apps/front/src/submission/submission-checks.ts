@@ -73,7 +73,8 @@ export class SubmissionChecks {
     const secret = identification === undefined ? undefined : await this.principals.findSecret(identification, now)
     if (secret?.principalId !== submission.requester.id) throw identityRefused()
     verifyIdentityClaim(request.identityProof, secret.witnessKey)
-    if (!(await this.principals.useSecret(secret.identification, now))) throw identityRefused()
+    const because = { actor: submission.requester.name }
+    if (!(await this.principals.useSecret(secret, because, now))) throw identityRefused()
   }
 }
 
