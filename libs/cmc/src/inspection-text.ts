@@ -2,11 +2,14 @@ import { isAppError, toHex } from '@app/core'
 import { DerReader, TAG } from '@app/der'
 import { OID } from '@app/oid'
 import {
+  decodeAuthorityInfoAccess,
+  decodeAuthorityKeyIdentifier,
   decodeBasicConstraints,
   decodeCertificate,
   decodeCertificatePolicies,
   decodeCertificateTemplateId,
   decodeCertificateTemplateName,
+  decodeCrlDistributionPoints,
   decodeExtendedKeyUsage,
   decodeKeyUsage,
   decodeSecurityIdentifier,
@@ -24,6 +27,14 @@ import { decodeRequestClientInfo, findNameValuePairs } from './microsoft-attribu
 
 const NAMES: ReadonlyMap<string, string> = new Map(Object.entries(OID).map(([name, oid]) => [oid, name]))
 
+/** What {@link describeGeneralName} gives. */
+export interface DescribedName {
+  readonly kind: GeneralName['kind']
+  /** Of an otherName. */
+  readonly type?: string
+  readonly value: string
+}
+
 /** The ASN.1 name of an object identifier with the identifier itself; only that when it is not known. */
 function nameOf(oid: string): string {
   return NAMES.get(oid) ?? oid
@@ -36,13 +47,17 @@ const EXTENSIONS: ReadonlyMap<string, (value: Uint8Array) => JsonValue> = new Ma
   [OID.id_ce_keyUsage, value => [...decodeKeyUsage(value)]],
   [OID.id_ce_extKeyUsage, value => decodeExtendedKeyUsage(value).map(nameOf)],
   [OID.id_ce_subjectKeyIdentifier, value => toHex(decodeSubjectKeyIdentifier(value))],
-  [OID.id_ce_subjectAltName, value => decodeSubjectAltName(value).map(describeGeneralName)],
+  [OID.id_ce_subjectAltName, value => decodeSubjectAltName(value).map(name => ({ ...describeGeneralName(name) }))],
   [OID.id_ce_basicConstraints, value => ({ ...decodeBasicConstraints(value) })],
   [OID.id_ce_certificatePolicies, value => decodeCertificatePolicies(value)],
   [OID.szOID_APPLICATION_CERT_POLICIES, value => decodeCertificatePolicies(value).map(nameOf)],
   [OID.szOID_ENROLL_CERTTYPE_EXTENSION, decodeCertificateTemplateName],
   [OID.szOID_CERTIFICATE_TEMPLATE, value => ({ ...decodeCertificateTemplateId(value) })],
   [OID.szOID_NTDS_CA_SECURITY_EXT, decodeSecurityIdentifier],
+  [OID.id_ce_authorityKeyIdentifier, describeAuthorityKey],
+  [OID.id_ce_cRLDistributionPoints, value => decodeCrlDistributionPoints(value)],
+  [OID.id_pe_authorityInfoAccess, value => ({ ...decodeAuthorityInfoAccess(value) })],
+  [OID.id_pkix_ocsp_nocheck, () => true],
   [OID.smimeCapabilities, value => decodeSmimeCapabilities(value).map(({ oid }) => nameOf(oid))]
 ])
 
@@ -107,7 +122,17 @@ function describeProvider(value: Uint8Array): JsonValue {
   return { keySpec: body.smallInteger('keySpec'), provider: body.string('cspName') }
 }
 
-function describeGeneralName(name: GeneralName): JsonValue {
+function describeAuthorityKey(value: Uint8Array): JsonValue {
+  const { keyId, issuer, serialNumber } = decodeAuthorityKeyIdentifier(value)
+  return {
+    ...(keyId === undefined ? {} : { keyId: toHex(keyId) }),
+    ...(issuer === undefined ? {} : { issuer: issuer.map(name => ({ ...describeGeneralName(name) })) }),
+    ...(serialNumber === undefined ? {} : { serialNumber: toHex(serialNumber) })
+  }
+}
+
+/** A general name for a person: its kind, for an otherName the type of it, and its value in text. */
+export function describeGeneralName(name: GeneralName): DescribedName {
   switch (name.kind) {
     case 'rfc822Name':
     case 'dNSName':
@@ -116,7 +141,7 @@ function describeGeneralName(name: GeneralName): JsonValue {
     case 'directoryName':
       return { kind: name.kind, value: formatName(name.name) }
     case 'iPAddress':
-      return { kind: name.kind, value: toHex(name.address) }
+      return { kind: name.kind, value: formatIpAddress(name.address) }
     case 'registeredID':
       return { kind: name.kind, value: nameOf(name.oid) }
     case 'otherName':
@@ -127,7 +152,15 @@ function describeGeneralName(name: GeneralName): JsonValue {
   }
 }
 
-function describeOtherName(value: Uint8Array): JsonValue {
+/** Of RFC 5952, 4 without the short form of zeros. */
+function formatIpAddress(address: Uint8Array): string {
+  if (address.length === 4) return address.join('.')
+  return toHex(address)
+    .replace(/(.{4})(?=.)/g, '$1:')
+    .replace(/(^|:)0{1,3}/g, '$1')
+}
+
+function describeOtherName(value: Uint8Array): string {
   return value[0] === TAG.utf8String ? DerReader.over(value).string('otherName') : toHex(value)
 }
 

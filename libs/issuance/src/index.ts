@@ -7,4 +7,6 @@ export { prepareCertificate, type CertificateOrder } from './prepare-certificate
 export * from './exchange-certificate.js'
 export * from './ca-certificate.js'
 export * from './server-certificate.js'
-export * from './recovery-agent-certificate.js'
+export { prepareRecoveryAgentCertificate, type RecoveryAgentCertificateOrder } from './recovery-agent-certificate.js'
+export * from './preview-schema.js'
+export { previewCertificate, type PreviewInput, type PreviewRequest } from './preview-certificate.js'

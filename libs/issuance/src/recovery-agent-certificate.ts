@@ -1,7 +1,7 @@
 import { KEY_RECOVERY_AGENT_TEMPLATE } from '@app/templates'
 import type { PublicKeyInfo } from '@app/x509'
 import type { Issuer } from './issuer.js'
-import { prepareFromTemplate } from './prepare-certificate.js'
+import { prepareFromTemplate, type TemplateContent } from './prepare-certificate.js'
 import type { PreparedCertificate } from './prepared-certificate.js'
 
 /** A recovery agent to be. */
@@ -20,7 +20,12 @@ export interface RecoveryAgentCertificateOrder {
  * the agent holds the private key. Throws `ca_certificate_invalid` and `lint_failed`.
  */
 export function prepareRecoveryAgentCertificate(order: RecoveryAgentCertificateOrder): PreparedCertificate {
+  return prepareFromTemplate(recoveryAgentContent(order))
+}
+
+/** What {@link prepareRecoveryAgentCertificate} has the template make a certificate of. */
+export function recoveryAgentContent(order: RecoveryAgentCertificateOrder): TemplateContent {
   const { subject, ...rest } = order
   const names = { subject, isSubjectEmpty: false, altNames: [] }
-  return prepareFromTemplate({ ...rest, template: KEY_RECOVERY_AGENT_TEMPLATE, names })
+  return { ...rest, template: KEY_RECOVERY_AGENT_TEMPLATE, names }
 }
