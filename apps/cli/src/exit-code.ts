@@ -25,6 +25,8 @@ const codes: Partial<Record<ErrorCode, ExitCode>> = {
   template_denied: EXIT.unauthorized,
   not_found: EXIT.notFound,
   conflict: EXIT.notFound,
+  precondition_failed: EXIT.notFound,
+  approver_excluded: EXIT.unauthorized,
   file_exists: EXIT.notFound,
   idempotency_mismatch: EXIT.notFound,
   chain_invalid: EXIT.verification,

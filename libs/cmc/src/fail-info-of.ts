@@ -104,6 +104,7 @@ const FAIL_INFO_BY_CODE = {
   account_unknown: 'badIdentity',
   denied_by_officer: 'badRequest',
   withdrawn: 'badRequest',
+  pending_expired: 'badRequest',
   lint_failed: 'badRequest',
   ca_certificate_invalid: 'internalCAError',
 
@@ -111,6 +112,8 @@ const FAIL_INFO_BY_CODE = {
   access_denied: 'badRequest',
   not_found: 'badCertId',
   conflict: 'badRequest',
+  precondition_failed: 'badRequest',
+  approver_excluded: 'badRequest',
   invalid_argument: 'badRequest',
   payload_too_large: 'badRequest',
   media_type_unsupported: 'badRequest',

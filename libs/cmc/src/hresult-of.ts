@@ -104,6 +104,7 @@ const HRESULT_BY_CODE = {
   account_unknown: 'CRYPT_E_NOT_FOUND',
   denied_by_officer: 'CERTSRV_E_ADMIN_DENIED_REQUEST',
   withdrawn: 'CERTSRV_E_ADMIN_DENIED_REQUEST',
+  pending_expired: 'CERTSRV_E_ADMIN_DENIED_REQUEST',
   lint_failed: 'ERROR_INVALID_DATA',
   ca_certificate_invalid: 'CERTSRV_E_INVALID_CA_CERTIFICATE',
 
@@ -111,6 +112,8 @@ const HRESULT_BY_CODE = {
   access_denied: 'E_ACCESSDENIED',
   not_found: 'CERTSRV_E_PROPERTY_EMPTY',
   conflict: 'CERTSRV_E_BAD_REQUESTSTATUS',
+  precondition_failed: 'CERTSRV_E_BAD_REQUESTSTATUS',
+  approver_excluded: 'E_ACCESSDENIED',
   invalid_argument: 'E_INVALIDARG',
   payload_too_large: 'ERROR_INVALID_DATA',
   media_type_unsupported: 'CRYPT_E_INVALID_MSG_TYPE',

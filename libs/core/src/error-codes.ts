@@ -109,6 +109,7 @@ export const ERROR_CODES = {
   account_unknown: 'the account that a request is made for is unknown or disabled',
   denied_by_officer: 'an officer denied the request',
   withdrawn: 'the requester took the request back',
+  pending_expired: 'nobody decided the request in the time that its template sets',
   lint_failed: 'the certificate that would be issued breaks a rule',
   ca_certificate_invalid: 'the CA certificate is missing, expired or cannot cover the validity asked for',
 
@@ -117,6 +118,8 @@ export const ERROR_CODES = {
   access_denied: 'the credential does not allow this',
   not_found: 'there is no such object, or the caller may not know of it',
   conflict: 'the object is not in the state that this needs',
+  precondition_failed: 'the object has changed since the caller looked at it',
+  approver_excluded: 'who approves a request has made or edited it, or approves it twice',
   invalid_argument: 'a parameter is missing, unknown or out of range',
   payload_too_large: 'the body is larger than the limit',
   media_type_unsupported: 'the media type is not one this route takes',

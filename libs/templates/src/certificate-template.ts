@@ -111,4 +111,8 @@ export interface CertificateTemplate {
   readonly autoEnroll: readonly string[]
   /** Present exactly when the private-key flags demand archival. */
   readonly archival?: ArchivalSettings
+  /** How many people must approve a request that waits for an officer; absent means one. */
+  readonly approvals?: number
+  /** After how many seconds a request that still waits for an officer is denied; absent means 30 days. */
+  readonly pendingSeconds?: number
 }

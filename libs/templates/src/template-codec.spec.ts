@@ -52,6 +52,8 @@ describe('the JSON form of a template', () => {
     ['an overlap as long as the validity', { ...json, overlapSeconds: 31_536_000 }, '/overlapSeconds'],
     ['archival that the flags do not ask for', { ...json, privateKeyFlags: 0 }, '/archival'],
     ['archival without agents', { ...json, archival: { mode: 'any-agent', agentCount: 0 } }, '/archival/agentCount'],
+    ['a template that nobody need approve', { ...json, approvals: 0 }, '/approvals'],
+    ['a time to decide in of no length', { ...json, pendingSeconds: 0 }, '/pendingSeconds'],
     ['a list instead of a template', [], '']
   ])('refuses %s and points at it', (_what, input, pointer) => {
     const error = fault(input)

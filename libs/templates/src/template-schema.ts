@@ -78,7 +78,9 @@ export const templateSchema = z
     allowSha1ProofOfPossession: z.boolean(),
     enroll: uniqueListOf(name(256)),
     autoEnroll: uniqueListOf(name(256)),
-    archival: archival.exactOptional()
+    archival: archival.exactOptional(),
+    approvals: z.number().int().min(1).max(16).exactOptional(),
+    pendingSeconds: seconds.exactOptional()
   })
   .superRefine((template, context) => {
     const archives = isFlagSet(template.privateKeyFlags, PRIVATE_KEY_FLAG.REQUIRE_PRIVATE_KEY_ARCHIVAL)

@@ -34,6 +34,18 @@ export function isPendingAlways(template: CertificateTemplate): boolean {
   return isFlagSet(template.enrollmentFlags, ENROLLMENT_FLAG.PEND_ALL_REQUESTS)
 }
 
+/** How many people must approve a request that waits for an officer. */
+export function approvalsNeeded(template: CertificateTemplate): number {
+  return template.approvals ?? 1
+}
+
+const THIRTY_DAYS = 30 * 86_400
+
+/** For how long a request waits for an officer before it is denied, in seconds. */
+export function pendingSecondsOf(template: CertificateTemplate): number {
+  return template.pendingSeconds ?? THIRTY_DAYS
+}
+
 /** Whether somebody beside the requester must agree: an officer, or a registration authority that signs. */
 export function isApprovalNeeded(template: CertificateTemplate): boolean {
   return isPendingAlways(template) || template.raSignatures > 0

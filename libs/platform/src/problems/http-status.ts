@@ -103,6 +103,7 @@ const STATUS = {
   account_unknown: 422,
   denied_by_officer: 403,
   withdrawn: 409,
+  pending_expired: 409,
   lint_failed: 422,
   ca_certificate_invalid: 409,
 
@@ -110,6 +111,8 @@ const STATUS = {
   access_denied: 403,
   not_found: 404,
   conflict: 409,
+  precondition_failed: 412,
+  approver_excluded: 403,
   invalid_argument: 400,
   payload_too_large: 413,
   media_type_unsupported: 415,
