@@ -5,6 +5,9 @@ import { CreateRequests1795219203000 } from './1795219203000-create-requests.js'
 import { CreateArchive1795219204000 } from './1795219204000-create-archive.js'
 import { CreateCertificates1795219205000 } from './1795219205000-create-certificates.js'
 import { GrantRoles1795219206000 } from './1795219206000-grant-roles.js'
+import { CreateOperators1795230000000 } from './1795230000000-create-operators.js'
+import { CreateEnrollmentRights1795230001000 } from './1795230001000-create-enrollment-rights.js'
+import { CreateGroups1795230002000 } from './1795230002000-create-groups.js'
 import { AddCallers1795230300000 } from './1795230300000-add-callers.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
@@ -16,5 +19,8 @@ export const migrations = [
   CreateArchive1795219204000,
   CreateCertificates1795219205000,
   GrantRoles1795219206000,
+  CreateOperators1795230000000,
+  CreateEnrollmentRights1795230001000,
+  CreateGroups1795230002000,
   AddCallers1795230300000
 ] as const

@@ -55,10 +55,10 @@ describe('a certificate authority', () => {
     const id = await cas.add(ca, BECAUSE)
     const front = await storeOf(CaStore, 'front')
     for (const name of ['größe & co', 'GR!00F6!00DFE & CO', 'gr!00f6-00042']) {
-      expect(await front.findByName(name)).toEqual({ id, ...ca })
+      expect(await front.findByName(name)).toEqual({ id, ...ca, enrollGroups: null })
     }
     expect(await front.findByName('another')).toBeUndefined()
-    expect(await front.find(id)).toEqual({ id, ...ca })
+    expect(await front.find(id)).toEqual({ id, ...ca, enrollGroups: null })
     expect((await front.list()).map(row => row.id)).toEqual([setting.caId, id])
     await expect(
       cas.add(caSample({ name: 'GRÖSSE', sanitizedName: 'x', shortName: 'gr!00F6-00042' }), BECAUSE)

@@ -21,6 +21,8 @@ const codes: Partial<Record<ErrorCode, ExitCode>> = {
   denied_by_officer: EXIT.denied,
   unauthenticated: EXIT.unauthorized,
   access_denied: EXIT.unauthorized,
+  role_conflict: EXIT.unauthorized,
+  restricted_officer: EXIT.unauthorized,
   enroll_denied: EXIT.unauthorized,
   template_denied: EXIT.unauthorized,
   not_found: EXIT.notFound,

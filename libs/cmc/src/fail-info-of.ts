@@ -110,6 +110,8 @@ const FAIL_INFO_BY_CODE = {
 
   unauthenticated: 'badIdentity',
   access_denied: 'badRequest',
+  role_conflict: 'badRequest',
+  restricted_officer: 'badRequest',
   not_found: 'badCertId',
   conflict: 'badRequest',
   precondition_failed: 'badRequest',

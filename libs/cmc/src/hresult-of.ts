@@ -110,6 +110,8 @@ const HRESULT_BY_CODE = {
 
   unauthenticated: 'E_ACCESSDENIED',
   access_denied: 'E_ACCESSDENIED',
+  role_conflict: 'CERTSRV_E_ROLECONFLICT',
+  restricted_officer: 'CERTSRV_E_RESTRICTEDOFFICER',
   not_found: 'CERTSRV_E_PROPERTY_EMPTY',
   conflict: 'CERTSRV_E_BAD_REQUESTSTATUS',
   precondition_failed: 'CERTSRV_E_BAD_REQUESTSTATUS',

@@ -116,6 +116,8 @@ export const ERROR_CODES = {
   // Access and resources
   unauthenticated: 'no valid credential was given',
   access_denied: 'the credential does not allow this',
+  role_conflict: 'a person holds, or would hold, two roles that exclude each other',
+  restricted_officer: 'the officer may not act for this template or this subject',
   not_found: 'there is no such object, or the caller may not know of it',
   conflict: 'the object is not in the state that this needs',
   precondition_failed: 'the object has changed since the caller looked at it',

@@ -9,6 +9,8 @@ export interface CaRow {
   readonly kind: 'root' | 'subordinate'
   /** A subordinate awaits its certificate until the parent has signed one. */
   readonly state: 'awaiting_certificate' | 'active'
+  /** Names of the groups that may enroll at it; null is whoever a template lets. */
+  readonly enrollGroups: readonly string[] | null
   readonly createdAt: Date
 }
 

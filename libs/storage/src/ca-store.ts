@@ -9,7 +9,7 @@ import { queryOne, type Statement } from './sql.js'
 import { inTransaction, managerOf, translated, type Unit, within } from './unit.js'
 
 /** A CA that is about to be added. */
-export type NewCa = Omit<CaRow, 'id'>
+export type NewCa = Omit<CaRow, 'id' | 'enrollGroups'>
 
 /** A CA's certificate, or the request for one, that is about to be added. */
 export type NewCaCertificate = Omit<CaCertificateRow, 'certificate' | 'chain' | 'request' | 'sha1'> & {

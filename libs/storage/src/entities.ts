@@ -4,6 +4,7 @@ import type { CaCertificateRow, CaRow, CrlRow } from './ca-row.js'
 import type { CertificateRow, ResponseRow } from './certificate-row.js'
 import { column, entity, key } from './entity.js'
 import type { CredentialRow, EnrollmentSecretRow, PrincipalRow } from './principal-row.js'
+import { operatorEntities } from './operator-entities.js'
 import type { RequestRow } from './request-row.js'
 import type { TemplateRow } from './template-row.js'
 
@@ -16,6 +17,7 @@ export const caEntity = entity<CaRow>('ca', {
   shortName: text,
   kind: text,
   state: text,
+  enrollGroups: texts,
   createdAt: time
 })
 
@@ -238,6 +240,7 @@ export const entities = [
   principalEntity,
   credentialEntity,
   enrollmentSecretEntity,
+  ...operatorEntities,
   requestEntity,
   exchangeKeyEntity,
   agentEntity,

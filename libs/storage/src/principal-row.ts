@@ -1,9 +1,9 @@
 import type { CaId, PrincipalId } from '@app/core'
 
-/** A user, a computer or the system itself. */
+/** A user, a computer, a group or the system itself. */
 export interface PrincipalRow {
   readonly id: PrincipalId
-  readonly kind: 'user' | 'computer' | 'system'
+  readonly kind: 'user' | 'computer' | 'group' | 'system'
   /** The security identifier as text, `S-1-…`. */
   readonly sid: string
   readonly accountName: string
@@ -13,6 +13,7 @@ export interface PrincipalRow {
   readonly upn: string | null
   readonly mail: string | null
   readonly dnsName: string | null
+  /** Every group that it is in, through other groups too. It follows from the memberships. */
   readonly groupNames: readonly string[]
   readonly disabledAt: Date | null
   readonly createdAt: Date

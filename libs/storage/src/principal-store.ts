@@ -4,6 +4,7 @@ import { appendChange, type Change } from './audit-log.js'
 import type { Because } from './audit-row.js'
 import { credentialEntity, enrollmentSecretEntity, principalEntity } from './entities.js'
 import { pickPrefixed, selectList, selectPrefixed } from './entity.js'
+import { allocateSid, joinGroups, reserveSid } from './group-membership.js'
 import { Conditions, type Page, pageOf } from './page.js'
 import type { CredentialRow, EnrollmentSecretRow, PrincipalRow } from './principal-row.js'
 import { query, queryOne, type Statement } from './sql.js'
@@ -51,13 +52,25 @@ const FIND_BY_TOKEN: Statement = {
 export class PrincipalStore {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Throws `conflict` when the account name or the SID is taken. */
+  /**
+   * Adds a principal as a direct member of the groups named; a group that is not there is added too. Throws `conflict`
+   * when the account name or the SID is taken.
+   */
   add(principal: NewPrincipal, because: Because, unit?: Unit): Promise<void> {
-    const { id, kind, domain, accountName, createdAt: at } = principal
+    const { id, kind, domain, accountName, sid, groupNames, createdAt: at } = principal
     const detail = { kind, account: `${domain}\\${accountName}` }
-    return this.record(unit, { object: 'principal', id, verb: 'added', at, detail }, because, open =>
-      managerOf(this.dataSource, open).insert(principalEntity, { ...principal, groupNames: [...principal.groupNames] })
-    )
+    return within(this.dataSource, unit, async open => {
+      await this.record(open, { object: 'principal', id, verb: 'added', at, detail }, because, () =>
+        managerOf(this.dataSource, open).insert(principalEntity, { ...principal, groupNames: [] })
+      )
+      await reserveSid(this.dataSource, open, sid)
+      await joinGroups(this.dataSource, open, { memberId: id, groupNames, now: at }, because)
+    })
+  }
+
+  /** The next security identifier of a domain, which is given out once and never again. */
+  allocateSid(domain: string, unit?: Unit): Promise<string> {
+    return allocateSid(this.dataSource, unit, domain)
   }
 
   /** Those that exist, disabled ones too. */

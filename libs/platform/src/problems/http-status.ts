@@ -109,6 +109,8 @@ const STATUS = {
 
   unauthenticated: 401,
   access_denied: 403,
+  role_conflict: 403,
+  restricted_officer: 403,
   not_found: 404,
   conflict: 409,
   precondition_failed: 412,
