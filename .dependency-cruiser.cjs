@@ -1,5 +1,6 @@
 const libraries = [
   'core',
+  'ldif',
   'der',
   'oid',
   'x509',

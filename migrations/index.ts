@@ -8,6 +8,7 @@ import { GrantRoles1795219206000 } from './1795219206000-grant-roles.js'
 import { CreateOperators1795230000000 } from './1795230000000-create-operators.js'
 import { CreateEnrollmentRights1795230001000 } from './1795230001000-create-enrollment-rights.js'
 import { CreateGroups1795230002000 } from './1795230002000-create-groups.js'
+import { GuardTemplates1795230200000 } from './1795230200000-guard-templates.js'
 import { AddCallers1795230300000 } from './1795230300000-add-callers.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
@@ -22,5 +23,6 @@ export const migrations = [
   CreateOperators1795230000000,
   CreateEnrollmentRights1795230001000,
   CreateGroups1795230002000,
+  GuardTemplates1795230200000,
   AddCallers1795230300000
 ] as const

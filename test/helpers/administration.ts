@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { encodeTemplate, type CertificateTemplate } from '@app/templates'
+import { CaStore, TemplateStore } from '@app/storage'
+import type { CertificateTemplate } from '@app/templates'
 import { vi } from 'vitest'
-import { importTemplate } from '../../apps/cli/src/administration/template-actions.js'
 import type { TestServer } from './server.js'
 
 /** Runs an action of the local command line on the installation of a running server. */
@@ -17,15 +14,15 @@ export async function administer<T>({ config }: Pick<TestServer, 'config'>, acti
   }
 }
 
-/** Gives a server a template, as `certkeep template import` does. Fails when the linter has an objection. */
+/**
+ * Gives a server a template: one person adds it, another makes it active and has the first CA offer it. Fails when the
+ * linter has an objection.
+ */
 export async function offerTemplate(server: TestServer, template: CertificateTemplate): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'certkeep-template-'))
-  const file = join(directory, 'template.json')
-  try {
-    writeFileSync(file, JSON.stringify(encodeTemplate(template)))
-    const outcome = await administer(server, () => importTemplate(file, server.ca.name))
-    if (!outcome.includes('is active')) throw new Error(outcome)
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
+  const { dataSource } = await server.database.open('console')
+  const templates = new TemplateStore(dataSource)
+  const now = new Date()
+  const id = await templates.add(template, { actor: 'local:author' }, now)
+  await templates.activate(id, { actor: 'EXAMPLE\\activator' }, now)
+  await new CaStore(dataSource).addOffer(server.ca.id, template.name, { actor: 'EXAMPLE\\activator' }, now)
 }

@@ -31,6 +31,9 @@ export function minutes(later: number): Date {
 /** What samples give as the reason of a change. */
 export const BECAUSE = { actor: 'test' } as const
 
+/** The second person, where one is not enough. */
+export const SECOND = { actor: 'second' } as const
+
 /** What requests need to exist: a CA that offers an archival template and one that is not, a user and an agent. */
 export interface Setting {
   readonly caId: CaId
@@ -64,7 +67,7 @@ async function activeTemplate(console: Database, name: string): Promise<Template
   if (definition === undefined) throw new Error(`There is no built-in template ${name}.`)
   const templates = new TemplateStore(console.dataSource)
   const id = await templates.add(definition, BECAUSE, NOW)
-  await templates.activate(id, BECAUSE, NOW)
+  await templates.activate(id, SECOND, NOW)
   return (await templates.find(id)) as TemplateRow
 }
 

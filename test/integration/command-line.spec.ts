@@ -251,7 +251,7 @@ describe('commands for the person at the machine', () => {
       ({ severity }) => severity === 'error'
     )
     expect(errors).toEqual([])
-    expect(imported).toMatch(/Team .* is active/)
+    expect(imported).toMatch(/^Team 100\.1 is draft \d+\. An operator activates it/)
     expect(refusal(await program.run('template', 'show', 'Nothing'))).toEqual({
       code: 6,
       stdout: '',

@@ -24,6 +24,7 @@ import {
   prepareSetting,
   principalSample,
   requestSample,
+  SECOND,
   type Setting
 } from '../helpers/storage-samples.js'
 
@@ -131,7 +132,10 @@ describe('a template', () => {
       archival: false,
       definition: sample,
       state: 'draft',
-      createdAt: NOW
+      createdAt: NOW,
+      author: BECAUSE.actor,
+      activatedBy: null,
+      activatedAt: null
     })
     await expect(templates.add({ ...sample, name: sample.name.toLowerCase() }, BECAUSE, NOW)).rejects.toThrow(
       code('conflict')
@@ -143,9 +147,9 @@ describe('a template', () => {
     const first = (await templates.list()).find(({ name }) => name === sample.name)
     const id = first?.id ?? (await templates.add(sample, BECAUSE, NOW))
     const newer = await templates.add({ ...sample, minorVersion: sample.minorVersion + 1 }, BECAUSE, NOW)
-    expect(await templates.activate(id, BECAUSE, NOW)).toBe(true)
-    expect(await templates.activate(id, BECAUSE, NOW)).toBe(false)
-    expect(await templates.activate(newer, BECAUSE, NOW)).toBe(true)
+    expect(await templates.activate(id, SECOND, NOW)).toBe(true)
+    expect(await templates.activate(id, SECOND, NOW)).toBe(false)
+    expect(await templates.activate(newer, SECOND, NOW)).toBe(true)
     expect((await templates.find(id))?.state).toBe('retired')
     expect((await templates.findActive(sample.name.toUpperCase()))?.id).toBe(newer)
     expect(await templates.retire(newer, BECAUSE, NOW)).toBe(true)
@@ -154,15 +158,70 @@ describe('a template', () => {
     expect(await actionsOf('template', newer)).toEqual(['template.retired', 'template.activated', 'template.added'])
   })
 
-  it('whose definition was tampered with is refused', async () => {
+  it('is activated by another person than its author, and only while the linter has no error', async () => {
+    const templates = await storeOf(TemplateStore, 'console')
+    const id = await templates.add({ ...sample, name: 'TwoPeople' }, BECAUSE, NOW)
+    await expect(templates.activate(id, { actor: BECAUSE.actor.toUpperCase() }, NOW)).rejects.toThrow(
+      code('activator_is_author')
+    )
+    expect(await templates.activate(id, SECOND, NOW)).toBe(true)
+    expect(await templates.find(id)).toMatchObject({ author: 'test', activatedBy: 'second', activatedAt: NOW })
+    const unsafe = await templates.add({ ...sample, name: 'Unsafe', enrollmentFlags: 0 }, BECAUSE, NOW)
+    await expect(templates.activate(unsafe, SECOND, NOW)).rejects.toThrow(code('template_unsafe'))
+    expect((await templates.find(unsafe))?.state).toBe('draft')
+    expect(await actionsOf('template', unsafe)).toEqual(['template.added'])
+  })
+
+  it.each([
+    ['is not changed', `UPDATE certkeep.template SET definition = definition || '{"isCA": true}' WHERE id = $1`],
+    ['keeps its author', `UPDATE certkeep.template SET author = 'somebody' WHERE id = $1`],
+    ['keeps its version', `UPDATE certkeep.template SET minor = minor + 1 WHERE id = $1`],
+    ['is not removed', 'DELETE FROM certkeep.template WHERE id = $1'],
+    ['is not active without an activator', `UPDATE certkeep.template SET state = 'active' WHERE id = $1`],
+    [
+      'is not activated by its author',
+      `UPDATE certkeep.template SET state = 'active', activated_by = 'TEST', activated_at = now() WHERE id = $1`
+    ],
+    [
+      'does not go back to draft',
+      `UPDATE certkeep.template SET state = 'retired' WHERE id = $1; UPDATE certkeep.template SET state = 'draft'`
+    ],
+    [
+      'does not start as active',
+      `INSERT INTO certkeep.template (name, oid, major, minor, schema_version, definition, state, created_at, author,
+         activated_by, activated_at)
+       SELECT name, oid, 999, minor, schema_version, definition, 'active', now(), author, 'x', now()
+       FROM certkeep.template WHERE id = $1`
+    ]
+  ])('%s, by the owner of the schema neither', async (_what, statement) => {
+    const templates = await storeOf(TemplateStore, 'console')
+    const draft = (await templates.list()).find(({ name }) => name === 'Fixed')
+    const id = draft?.id ?? (await templates.add({ ...sample, name: 'Fixed' }, BECAUSE, NOW))
+    const { dataSource } = await database.open('owner')
+    await expect(dataSource.query(statement.replaceAll('$1', String(id)))).rejects.toThrow(
+      /template_|is retired, never deleted/
+    )
+    expect((await templates.find(id))?.state).toBe('draft')
+  })
+
+  it('of the console is a person’s, and never the installation’s', async () => {
+    const templates = await storeOf(TemplateStore, 'console')
+    const installation = { actor: 'installation' }
+    await expect(templates.add({ ...sample, name: 'Own' }, installation, NOW)).rejects.toThrow(/author_is_a_person/)
+    const id = await templates.add({ ...sample, name: 'Own' }, BECAUSE, NOW)
+    await expect(templates.activate(id, installation, NOW)).rejects.toThrow(/activator_is_a_person/)
+  })
+
+  it('whose definition was tampered with past the trigger is refused', async () => {
     const templates = await storeOf(TemplateStore, 'console')
     const id = await templates.add({ ...sample, name: 'Tampered' }, BECAUSE, NOW)
     const { dataSource } = await database.open('owner')
-    await dataSource.query(`UPDATE certkeep.template SET definition = definition || '{"isCA": true}' WHERE id = $1`, [
-      id
-    ])
+    await dataSource.query(`
+      ALTER TABLE certkeep.template DISABLE TRIGGER ALL;
+      UPDATE certkeep.template SET definition = definition || '{"isCA": true}' WHERE id = ${id}`)
     await expect(templates.find(id)).rejects.toThrow(code('invalid_argument'))
-    await dataSource.query('DELETE FROM certkeep.template WHERE id = $1', [id])
+    await dataSource.query(`
+      DELETE FROM certkeep.template WHERE id = ${id}; ALTER TABLE certkeep.template ENABLE TRIGGER ALL`)
   })
 })
 

@@ -26,9 +26,8 @@ export function registerTemplate(program: Command): void {
   template
     .command('import')
     .argument('<file>', 'a template as JSON')
-    .option('--ca <name>', 'which CA is to offer it')
-    .description('add a template, make it active and offer it; an unsafe one stays a draft')
-    .action(async (file: string, options: { readonly ca?: string }) =>
-      say(await (await import('./administration/template-actions.js')).importTemplate(file, options.ca))
+    .description('add a template as a draft, which an operator activates')
+    .action(async (file: string) =>
+      say(await (await import('./administration/template-actions.js')).importTemplate(file))
     )
 }

@@ -18,6 +18,9 @@ const FAIL_INFO_BY_CODE = {
   der_too_large: 'badRequest',
   pem_invalid: 'badRequest',
 
+  ldif_invalid: 'badRequest',
+  security_descriptor_invalid: 'badRequest',
+
   x509_structure: 'badRequest',
   pkcs10_structure: 'badRequest',
   pkcs10_signature_invalid: 'popFailed',
@@ -77,6 +80,7 @@ const FAIL_INFO_BY_CODE = {
   template_version: 'badRequest',
   template_denied: 'badRequest',
   template_unsafe: 'badRequest',
+  activator_is_author: 'badRequest',
   enroll_denied: 'badRequest',
   key_too_small: 'badRequest',
   key_algorithm_denied: 'badAlg',

@@ -18,6 +18,9 @@ const HRESULT_BY_CODE = {
   der_too_large: 'CRYPT_E_BAD_ENCODE',
   pem_invalid: 'CRYPT_E_BAD_ENCODE',
 
+  ldif_invalid: 'ERROR_INVALID_DATA',
+  security_descriptor_invalid: 'ERROR_INVALID_DATA',
+
   x509_structure: 'CRYPT_E_BAD_ENCODE',
   pkcs10_structure: 'CRYPT_E_BAD_ENCODE',
   pkcs10_signature_invalid: 'NTE_BAD_SIGNATURE',
@@ -77,6 +80,7 @@ const HRESULT_BY_CODE = {
   template_version: 'CERTSRV_E_BAD_TEMPLATE_VERSION',
   template_denied: 'CERTSRV_E_TEMPLATE_DENIED',
   template_unsafe: 'CERTSRV_E_UNSUPPORTED_CERT_TYPE',
+  activator_is_author: 'E_ACCESSDENIED',
   enroll_denied: 'CERTSRV_E_ENROLL_DENIED',
   key_too_small: 'CERTSRV_E_KEY_LENGTH',
   key_algorithm_denied: 'NTE_BAD_PUBLIC_KEY',

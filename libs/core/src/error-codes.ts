@@ -16,6 +16,10 @@ export const ERROR_CODES = {
   der_too_large: 'more bytes or elements than the limit',
   pem_invalid: 'text that is neither PEM nor base64 of the expected kind',
 
+  // Exports of a directory
+  ldif_invalid: 'a file that is no LDIF of entries (RFC 2849)',
+  security_descriptor_invalid: 'a security descriptor that breaks its binary form (MS-DTYP 2.4.6)',
+
   // X.509 and PKCS#10
   x509_structure: 'a certificate, CRL or name that breaks its ASN.1 syntax or RFC 5280',
   pkcs10_structure: 'a certification request that breaks its ASN.1 syntax or repeats an attribute',
@@ -82,6 +86,7 @@ export const ERROR_CODES = {
   template_version: 'the request wants a newer version of the template than the CA has',
   template_denied: 'the requester may not enroll for the template',
   template_unsafe: 'the template breaks a safety rule and is not used',
+  activator_is_author: 'a template version is activated by another person than its author',
   enroll_denied: 'the requester may not enroll at this CA',
   key_too_small: 'the key is smaller than the template demands',
   key_algorithm_denied: 'the template does not allow keys of this algorithm',

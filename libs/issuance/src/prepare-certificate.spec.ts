@@ -3,7 +3,7 @@ import { equalBytes, toHex } from '@app/core'
 import { DerReader, encodeOctetString, encodeUtf8String } from '@app/der'
 import { signerOf } from '@app/keys'
 import { OID } from '@app/oid'
-import type { RequestToJudge, Requester } from '@app/policy'
+import { certificateNames, type RequestToJudge, type Requester } from '@app/policy'
 import {
   builtInTemplates,
   ENROLLMENT_FLAG,
@@ -199,8 +199,13 @@ const changed = (change: Partial<CertificateTemplate>) =>
 
 describe('what a template can ask for', () => {
   it('the security identifier, which a certificate for logging on always has', async () => {
-    const suppressed = await changed({ enrollmentFlags: ENROLLMENT_FLAG.NO_SECURITY_EXTENSION })
-    expect(decodeSecurityIdentifier(valueOf(suppressed, OID.szOID_NTDS_CA_SECURITY_EXT))).toBe(alice.sid)
+    const logon = await changed({})
+    expect(decodeSecurityIdentifier(valueOf(logon, OID.szOID_NTDS_CA_SECURITY_EXT))).toBe(alice.sid)
+    const without = { ...template('UserSignature'), enrollmentFlags: ENROLLMENT_FLAG.NO_SECURITY_EXTENSION }
+    expect(() => prepareCertificate(order({ template: without }))).toThrow(
+      expect.objectContaining({ code: 'template_unsafe' })
+    )
+    expect(certificateNames(without, alice, plainRequest).securityIdentifier).toBe(alice.sid)
     const mail = await changed({ extendedKeyUsages: [OID.id_kp_emailProtection] })
     expect(findExtension(mail, OID.szOID_NTDS_CA_SECURITY_EXT)).toBeUndefined()
   })
@@ -270,6 +275,7 @@ describe('what a template can ask for', () => {
     expect(new X509Certificate(named.raw).ca).toBe(false)
     const ca = await changed({
       generalFlags: GENERAL_FLAG.IS_CA,
+      enrollmentFlags: ENROLLMENT_FLAG.PEND_ALL_REQUESTS,
       keyUsage: ['keyCertSign', 'cRLSign'],
       maxIssuingDepth: 1
     })
@@ -385,17 +391,17 @@ describe('what is not prepared', () => {
     ['ca_certificate_invalid', 'anything after the CA has expired', { now: new Date('2041-01-01T00:00:00Z') }],
     ['ca_certificate_invalid', 'anything before the CA is valid', { now: new Date('2029-01-01T00:00:00Z') }],
     [
-      'lint_failed',
+      'template_unsafe',
       'a certificate for any purpose',
       { template: { ...template('UserSignature'), extendedKeyUsages: [OID.anyExtendedKeyUsage] } }
     ],
     [
-      'lint_failed',
+      'template_unsafe',
       'a certificate without purpose',
       { template: { ...template('UserSignature'), extendedKeyUsages: [] } }
     ],
     [
-      'lint_failed',
+      'template_unsafe',
       'an end entity that signs certificates',
       { template: { ...template('UserSignature'), keyUsage: ['digitalSignature', 'keyCertSign'] } }
     ],

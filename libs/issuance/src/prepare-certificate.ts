@@ -1,5 +1,5 @@
 import { certificateNames, type CertificateNames, type RequestToJudge, type Requester } from '@app/policy'
-import type { CertificateTemplate } from '@app/templates'
+import { requireSafeTemplate, type CertificateTemplate } from '@app/templates'
 import type { PublicKeyInfo } from '@app/x509'
 import { issuerExtensions, validityUnder, type Issuer } from './issuer.js'
 import { prepare, type CertificateContent, type PreparedCertificate } from './prepared-certificate.js'
@@ -22,7 +22,8 @@ export interface CertificateOrder {
  * key, and names where the template takes them from there. Valid from ten minutes ago, for as long as the template says
  * and the CA's certificate lasts.
  *
- * Throws what `certificateNames` throws, `ca_certificate_invalid` and `lint_failed`.
+ * Throws `template_unsafe` however the template came to be used, what `certificateNames` throws,
+ * `ca_certificate_invalid` and `lint_failed`.
  */
 export function prepareCertificate(order: CertificateOrder): PreparedCertificate {
   return prepareFromTemplate(contentOf(order))
@@ -31,6 +32,7 @@ export function prepareCertificate(order: CertificateOrder): PreparedCertificate
 /** What {@link prepareCertificate} has the template make a certificate of. Throws what `certificateNames` throws. */
 export function contentOf(order: CertificateOrder): TemplateContent {
   const { template, requester, request, issuer, serialNumber, now } = order
+  requireSafeTemplate(template)
   const names = certificateNames(template, requester, request)
   return { template, names, publicKey: request.publicKey, issuer, serialNumber, now }
 }

@@ -1,7 +1,12 @@
 import { AppError, equalBytes, isAppError, toBase64, toHex } from '@app/core'
 import type { JsonValue, RequestAttributes } from '@app/cmc'
-import { requireSafeTemplate, type Decision, type Requester, type RequestToJudge } from '@app/policy'
-import { KEY_RECOVERY_AGENT_TEMPLATE, lintTemplate, type CertificateTemplate } from '@app/templates'
+import type { Decision, Requester, RequestToJudge } from '@app/policy'
+import {
+  KEY_RECOVERY_AGENT_TEMPLATE,
+  lintTemplate,
+  requireSafeTemplate,
+  type CertificateTemplate
+} from '@app/templates'
 import { formatName, type PublicKeyInfo } from '@app/x509'
 import { explainIssuerExtension, explainValidity, type Issuer } from './issuer.js'
 import { certificateContentOf, contentOf, type TemplateContent } from './prepare-certificate.js'

@@ -4,7 +4,7 @@ import {
   isForMachines,
   isPendingAlways,
   isSubjectFromRequest,
-  lintTemplate,
+  requireSafeTemplate,
   resolveTemplate,
   type CertificateTemplate
 } from '@app/templates'
@@ -106,17 +106,6 @@ function requireTemplateAccess(template: CertificateTemplate, requester: Request
     `The template ${template.name} is for ${isForMachines(template) ? 'computers' : 'users'}, and ` +
       `${accountOf(requester)} is a ${requester.kind}.`,
     evidence
-  )
-}
-
-/** Throws `template_unsafe` for a template that the linter finds an error in, however it came to be in use. */
-export function requireSafeTemplate(template: CertificateTemplate): void {
-  const finding = lintTemplate(template).find(({ severity }) => severity === 'error')
-  if (finding === undefined) return
-  throw new AppError(
-    'template_unsafe',
-    `The template ${template.name} is not used (${finding.rule}): ${finding.message} ${finding.remedy}`,
-    { template: template.name, rule: finding.rule }
   )
 }
 

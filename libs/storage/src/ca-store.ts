@@ -1,11 +1,11 @@
 import type { CaId } from '@app/core'
 import { type DataSource, IsNull } from 'typeorm'
 import { appendChange } from './audit-log.js'
-import type { Because } from './audit-row.js'
+import type { AuditDetail, Because } from './audit-row.js'
 import type { CaCertificateRow, CaRow } from './ca-row.js'
 import { caCertificateEntity, caEntity, caTemplateEntity } from './entities.js'
 import { selectList } from './entity.js'
-import { queryOne, type Statement } from './sql.js'
+import { query, queryOne, type Statement } from './sql.js'
 import { inTransaction, managerOf, translated, type Unit, within } from './unit.js'
 
 /** A CA that is about to be added. */
@@ -36,6 +36,14 @@ const FIND_BY_NAME: Statement = {
     SELECT ${selectList(caEntity, 'c')} FROM certkeep.ca AS c
     WHERE lower(c.name) = lower($1) OR lower(c.sanitized_name) = lower($1) OR lower(c.short_name) = lower($1)
     ORDER BY lower(c.name) = lower($1) DESC, lower(c.sanitized_name) = lower($1) DESC LIMIT 1`
+}
+
+const ADD_OFFER: Statement = {
+  text: 'INSERT INTO certkeep.ca_template (ca_id, template_name) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1'
+}
+
+const REMOVE_OFFER: Statement = {
+  text: 'DELETE FROM certkeep.ca_template WHERE ca_id = $1 AND lower(template_name) = lower($2) RETURNING 1'
 }
 
 /** Certificate authorities. */
@@ -126,6 +134,33 @@ export class CaStore {
       const detail = { templates: [...templateNames] }
       const change = { object: 'ca', id: caId, verb: 'templates_changed', at: now, detail } as const
       await appendChange(dataSource, open, change, because)
+    })
+  }
+
+  /** For the console. Adds one template, by name, to those that the CA offers. Whether it was not there. */
+  addOffer(caId: CaId, templateName: string, because: Because, now: Date): Promise<boolean> {
+    return this.changeOffer(ADD_OFFER, { caId, detail: { offered: templateName } }, templateName, because, now)
+  }
+
+  /** For the console. Takes one template, by name, from those that the CA offers. Whether it was there. */
+  removeOffer(caId: CaId, templateName: string, because: Because, now: Date): Promise<boolean> {
+    return this.changeOffer(REMOVE_OFFER, { caId, detail: { withdrawn: templateName } }, templateName, because, now)
+  }
+
+  private changeOffer(
+    statement: Statement,
+    { caId, detail }: { readonly caId: CaId; readonly detail: AuditDetail },
+    templateName: string,
+    because: Because,
+    now: Date
+  ): Promise<boolean> {
+    const { dataSource } = this
+    return inTransaction(dataSource, async unit => {
+      const changed = await query(dataSource, unit, statement, [caId, templateName])
+      if (changed.length === 0) return false
+      const change = { object: 'ca', id: caId, verb: 'templates_changed', at: now, detail } as const
+      await appendChange(dataSource, unit, change, because)
+      return true
     })
   }
 

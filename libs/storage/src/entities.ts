@@ -54,7 +54,10 @@ export const templateEntity = entity<TemplateRow>('template', {
   archival: computed,
   definition: json,
   state: text,
-  createdAt: time
+  createdAt: time,
+  author: text,
+  activatedBy: text,
+  activatedAt: time
 })
 
 /** That a CA offers a template. */

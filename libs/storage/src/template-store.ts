@@ -1,12 +1,12 @@
-import type { CaId, TemplateId } from '@app/core'
-import { type CertificateTemplate, decodeTemplate, encodeTemplate } from '@app/templates'
+import { AppError, type CaId, type TemplateId } from '@app/core'
+import { type CertificateTemplate, decodeTemplate, encodeTemplate, requireSafeTemplate } from '@app/templates'
 import { type DataSource, In } from 'typeorm'
 import { appendChange } from './audit-log.js'
 import type { Because } from './audit-row.js'
 import { templateEntity } from './entities.js'
 import { selectList } from './entity.js'
 import { query, type Statement } from './sql.js'
-import type { TemplateRow } from './template-row.js'
+import { INSTALLATION, type TemplateRow } from './template-row.js'
 import { managerOf, translated, type Unit, within } from './unit.js'
 
 const ALL = `SELECT ${selectList(templateEntity, 't')} FROM certkeep.template AS t`
@@ -31,7 +31,14 @@ export class TemplateStore {
     const { name, oid, schemaVersion, majorVersion: major, minorVersion: minor } = template
     return within(dataSource, unit, async open => {
       const definition = encodeTemplate(template)
-      const row = { name, oid, major, minor, schemaVersion, definition, state: 'draft' as const, createdAt: now }
+      const fresh = {
+        state: 'draft' as const,
+        createdAt: now,
+        author: because.actor,
+        activatedBy: null,
+        activatedAt: null
+      }
+      const row = { name, oid, major, minor, schemaVersion, definition, ...fresh }
       const inserted = await translated(managerOf(dataSource, open).insert(templateEntity, row as object))
       const id = (inserted.identifiers[0] as Pick<TemplateRow, 'id'>).id
       const detail = { name, version: `${major}.${minor}` }
@@ -40,22 +47,28 @@ export class TemplateStore {
     })
   }
 
-  /** For the console. Draft or retired to active; the version that was active is retired. Whether it moved. */
+  /**
+   * For the console. Draft or retired to active; the version that was active is retired. Whether it moved.
+   * Throws `activator_is_author` for its author, and `template_unsafe` for what the linter has an error on.
+   */
   activate(id: TemplateId, because: Because, now: Date, unit?: Unit): Promise<boolean> {
     const { dataSource } = this
     return within(dataSource, unit, async open => {
       const row = await this.find(id, open)
       if (row === undefined || row.state === 'active') return false
+      requireSecondPerson(row, because.actor)
+      requireSafeTemplate(row.definition)
       const former = await this.findActive(row.name, open)
-      if (former !== undefined) await this.change(former.id, ['active'], 'retired', because, now, open)
-      return this.change(id, ['draft', 'retired'], 'active', because, now, open)
+      if (former !== undefined) await this.change(former.id, ['active'], { state: 'retired' }, because, now, open)
+      const activation = { state: 'active', activatedBy: because.actor, activatedAt: now } as const
+      return this.change(id, ['draft', 'retired'], activation, because, now, open)
     })
   }
 
   /** For the console. Draft or active to retired. Whether it moved. */
   retire(id: TemplateId, because: Because, now: Date): Promise<boolean> {
     return within(this.dataSource, undefined, unit =>
-      this.change(id, ['draft', 'active'], 'retired', because, now, unit)
+      this.change(id, ['draft', 'active'], { state: 'retired' }, because, now, unit)
     )
   }
 
@@ -90,18 +103,30 @@ export class TemplateStore {
   private async change(
     id: TemplateId,
     from: readonly TemplateRow['state'][],
-    state: 'active' | 'retired',
+    patch: Activation | { readonly state: 'retired' },
     because: Because,
     now: Date,
     unit: Unit
   ): Promise<boolean> {
     const manager = managerOf(this.dataSource, unit)
-    const updated = await translated(manager.update(templateEntity, { id, state: In(from) }, { state }))
+    const updated = await translated(manager.update(templateEntity, { id, state: In(from) }, patch))
     if (updated.affected !== 1) return false
-    const verb = state === 'active' ? 'activated' : 'retired'
+    const verb = patch.state === 'active' ? 'activated' : 'retired'
     await appendChange(this.dataSource, unit, { object: 'template', id, verb, at: now }, because)
     return true
   }
+}
+
+type Activation = { readonly state: 'active' } & { readonly activatedBy: string; readonly activatedAt: Date }
+
+/** The database has the same rule; here it has a sentence. */
+function requireSecondPerson({ name, author, major, minor }: TemplateRow, actor: string): void {
+  if (author === INSTALLATION || author.toLowerCase() !== actor.toLowerCase()) return
+  throw new AppError(
+    'activator_is_author',
+    `${actor} wrote version ${major}.${minor} of the template ${name}; somebody else must activate it.`,
+    { template: name, author }
+  )
 }
 
 function decoded(row: TemplateRow): TemplateRow {

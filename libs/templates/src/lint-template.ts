@@ -1,3 +1,4 @@
+import { AppError } from '@app/core'
 import type { CertificateTemplate } from './certificate-template.js'
 import { abuseRules } from './lint-rules-abuse.js'
 import { archivalRules } from './lint-rules-archival.js'
@@ -13,4 +14,18 @@ export function lintTemplate(template: CertificateTemplate): TemplateFinding[] {
     const message = check(template)
     return message === undefined ? [] : [{ rule, severity, message, remedy }]
   })
+}
+
+/**
+ * Refuses a template with a finding of severity error: it is not activated, and nothing is issued by it should it be
+ * active all the same. Throws `template_unsafe` with the first finding.
+ */
+export function requireSafeTemplate(template: CertificateTemplate): void {
+  const finding = lintTemplate(template).find(({ severity }) => severity === 'error')
+  if (finding === undefined) return
+  throw new AppError(
+    'template_unsafe',
+    `The template ${template.name} is not used (${finding.rule}): ${finding.message} ${finding.remedy}`,
+    { template: template.name, rule: finding.rule }
+  )
 }

@@ -3,7 +3,7 @@ import { AppError, equalBytes, type CaId, type Clock, type Entropy } from '@app/
 import { sanitizeCaName, shortSanitizedCaName } from '@app/cmc'
 import { buildSubordinateRequest, issue, newSerialNumber, prepareRootCertificate } from '@app/issuance'
 import type { KeySpec, KeyStore, Signer } from '@app/keys'
-import { CaStore, TemplateStore, type CaSigningCertificate, type Database, type Unit } from '@app/storage'
+import { CaStore, INSTALLATION, TemplateStore, type CaSigningCertificate, type Database, type Unit } from '@app/storage'
 import { builtInTemplates } from '@app/templates'
 import {
   decodeCertificate,
@@ -106,13 +106,13 @@ export class CaSetup {
     return own
   }
 
-  /** Adds the built-in templates that are missing and activates them. */
-  async provideTemplates(actor: string): Promise<void> {
+  /** Adds the built-in templates that are missing and activates them, both in the name of the installation. */
+  async provideTemplates(): Promise<void> {
     const known = new Set((await this.templates.list()).map(template => template.name))
     const now = this.parts.clock.now()
     for (const template of builtInTemplates().filter(({ name }) => !known.has(name))) {
-      const id = await this.templates.add(template, { actor }, now)
-      await this.templates.activate(id, { actor }, now)
+      const id = await this.templates.add(template, { actor: INSTALLATION }, now)
+      await this.templates.activate(id, { actor: INSTALLATION }, now)
     }
   }
 
@@ -138,7 +138,7 @@ export class CaSetup {
   ): Promise<CaId> {
     const { name, actor } = settings
     const createdAt = this.parts.clock.now()
-    await this.provideTemplates(actor)
+    await this.provideTemplates()
     const caId = await this.parts.database.transaction(async unit => {
       const names = { name, sanitizedName: sanitizeCaName(name), shortName: shortSanitizedCaName(name) }
       const state = kind === 'root' ? 'active' : 'awaiting_certificate'

@@ -1,8 +1,8 @@
 import { AppError } from '@app/core'
-import { CaStore, TemplateStore } from '@app/storage'
+import { TemplateStore } from '@app/storage'
 import { decodeTemplate, encodeTemplate, lintTemplate } from '@app/templates'
 import { readText } from '../client/connection.js'
-import { chooseCa, withAdministration } from './administration.js'
+import { withAdministration } from './administration.js'
 
 /** Every version of every template. */
 export function listTemplates(): Promise<readonly object[]> {
@@ -32,20 +32,18 @@ export async function lintTemplateFile(file: string): Promise<readonly object[]>
   return lintTemplate(await readTemplate(file))
 }
 
-/** Adds a template of a file; a safe one is made active and offered by the CA. Returns what happened, for people. */
-export async function importTemplate(file: string, caName: string | undefined): Promise<string> {
+/** Adds a template of a file as a draft, which an operator activates. Returns what happened, for people. */
+export async function importTemplate(file: string): Promise<string> {
   const template = await readTemplate(file)
   return withAdministration(async ({ database, clock, actor }) => {
-    const ca = await chooseCa(database, caName)
-    const templates = new TemplateStore(database.dataSource)
-    const now = clock.now()
-    const id = await templates.add(template, { actor }, now)
+    const id = await new TemplateStore(database.dataSource).add(template, { actor }, clock.now())
+    const version = `${template.name} ${template.majorVersion}.${template.minorVersion}`
     const unsafe = lintTemplate(template).find(({ severity }) => severity === 'error')
-    if (unsafe !== undefined) return `${template.name} is a draft: ${unsafe.message} ${unsafe.remedy}`
-    await templates.activate(id, { actor }, now)
-    const offered = (await templates.listOffered(ca.id)).map(({ name }) => name)
-    await new CaStore(database.dataSource).offer(ca.id, [...new Set([...offered, template.name])], { actor }, now)
-    return `${template.name} ${template.majorVersion}.${template.minorVersion} is active, and "${ca.name}" offers it.`
+    const next =
+      unsafe === undefined
+        ? `An operator activates it with "certkeep template activate ${id}".`
+        : `It cannot be activated (${unsafe.rule}): ${unsafe.message} ${unsafe.remedy}`
+    return `${version} is draft ${id}. ${next}`
   })
 }
 

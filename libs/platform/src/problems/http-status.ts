@@ -17,6 +17,9 @@ const STATUS = {
   der_too_large: 400,
   pem_invalid: 400,
 
+  ldif_invalid: 400,
+  security_descriptor_invalid: 400,
+
   x509_structure: 400,
   pkcs10_structure: 400,
   pkcs10_signature_invalid: 422,
@@ -76,6 +79,7 @@ const STATUS = {
   template_version: 422,
   template_denied: 403,
   template_unsafe: 422,
+  activator_is_author: 403,
   enroll_denied: 403,
   key_too_small: 422,
   key_algorithm_denied: 422,
