@@ -217,7 +217,7 @@ describe('a certificate of an archival template', () => {
     const template = `UPDATE certkeep.template SET archival = false WHERE id = $1`
     await expect(owner.query(template, [setting.archival.id])).rejects.toThrow(/can only be updated to DEFAULT/)
     const definition = `UPDATE certkeep.template SET definition = definition || '{"privateKeyFlags": 0}' WHERE id = $1`
-    await expect(owner.query(definition, [setting.archival.id])).rejects.toThrow(/foreign key/)
+    await expect(owner.query(definition, [setting.archival.id])).rejects.toThrow(/template_is_immutable/)
   })
 
   it('keeps its sealed key: it cannot be deleted', async () => {
