@@ -76,6 +76,7 @@ export function prepareSubordinateCertificate(order: SubordinateCertificateOrder
     scheme: issuer.scheme,
     issuer: issuer.certificate.subject.raw,
     issuerKey: issuer.certificate.publicKey,
+    issuerCertificate: issuer.certificate,
     subject,
     publicKey,
     extensions: [...caExtensions(profile), ...issuerExtensions(issuer, 'all')]

@@ -1,6 +1,6 @@
+import { equalBytes } from '@app/core'
 import { OID } from '@app/oid'
 import type { LintRule } from './lint-rule.js'
-import type { TbsFacts } from './tbs-facts.js'
 
 /** Extensions that must not be critical (RFC 5280, 4.2.1.1, 4.2.1.2, 4.2.2.1; MS-WCCE 2.2.2.7.7.4). */
 const NEVER_CRITICAL: ReadonlySet<string> = new Set<string>([
@@ -26,10 +26,10 @@ export const extensionRules: readonly LintRule[] = [
     id: 'extension-repeated',
     citation: 'RFC 5280, 4.2',
     severity: 'error',
-    check: ({ extensions }) => {
-      const oids = extensions.map(({ oid }) => oid)
-      const repeated = oids.find((oid, index) => oids.indexOf(oid) !== index)
-      return repeated === undefined ? undefined : `The extension ${repeated} occurs twice.`
+    check: ({ extensions, byOid }) => {
+      if (byOid.size === extensions.length) return undefined
+      const repeated = extensions.find(extension => byOid.get(extension.oid) !== extension)
+      return `The extension ${repeated?.oid} occurs twice.`
     }
   },
   {
@@ -58,31 +58,56 @@ export const extensionRules: readonly LintRule[] = [
     id: 'subject-key-identifier',
     citation: 'RFC 5280, 4.2.1.2',
     severity: 'error',
-    check: facts => (has(facts, OID.id_ce_subjectKeyIdentifier) ? undefined : 'There is no subject key identifier.')
+    check: ({ subjectKeyId }) => (subjectKeyId === undefined ? 'There is no subject key identifier.' : undefined)
+  },
+  {
+    id: 'subject-key-identifier-key',
+    citation: 'RFC 5280, 4.2.1.2',
+    severity: 'error',
+    check: ({ subjectKeyId, publicKey }) =>
+      subjectKeyId === undefined || equalBytes(subjectKeyId, publicKey.keyId)
+        ? undefined
+        : 'The subject key identifier is not the SHA-1 of the key.'
   },
   {
     id: 'authority-key-identifier',
     citation: 'RFC 5280, 4.2.1.1',
     severity: 'error',
-    check: facts =>
-      has(facts, OID.id_ce_authorityKeyIdentifier) || facts.isSelfIssued
-        ? undefined
-        : 'There is no authority key identifier.'
+    check: ({ authorityKeyId, isSelfSigned }) =>
+      isSelfSigned || authorityKeyId !== undefined ? undefined : 'There is no authority key identifier.'
   },
   {
-    id: 'revocation-source',
-    citation: 'RFC 5280, 4.2.1.13',
+    id: 'authority-key-identifier-key',
+    citation: 'RFC 5280, 4.2.1.1',
+    severity: 'error',
+    check: ({ authorityKeyId }) =>
+      authorityKeyId !== undefined && authorityKeyId.keyId === undefined
+        ? 'The authority key identifier lacks the key identifier.'
+        : undefined
+  },
+  {
+    id: 'authority-key-identifier-issuer',
+    citation: 'CA/Browser Forum S/MIME Baseline Requirements, 7.1.2.3, g',
     severity: 'warning',
-    check: facts =>
-      facts.isSelfIssued ||
-      [OID.id_ce_cRLDistributionPoints, OID.id_pe_authorityInfoAccess, OID.id_pkix_ocsp_nocheck].some(oid =>
-        has(facts, oid)
-      )
+    check: ({ authorityKeyId }) =>
+      authorityKeyId?.issuer === undefined
         ? undefined
-        : 'Nobody can find out whether the certificate is revoked: it names neither a CRL nor an OCSP responder.'
+        : "The authority key identifier names one certificate of the CA, which its renewal doesn't have."
+  },
+  {
+    id: 'policy-any',
+    citation: 'CA/Browser Forum S/MIME Baseline Requirements, 7.1.6.4',
+    severity: 'error',
+    check: ({ isCa, policies = [] }) =>
+      !isCa && policies.includes(OID.anyPolicy) ? 'An end entity stands for any certificate policy.' : undefined
+  },
+  {
+    id: 'policy-critical',
+    citation: 'RFC 5280, 4.2.1.4; CA/Browser Forum S/MIME Baseline Requirements, 7.1.2.3, a',
+    severity: 'warning',
+    check: ({ byOid }) =>
+      byOid.get(OID.id_ce_certificatePolicies)?.critical === true
+        ? 'The certificate policies are critical, so readers that do not know them reject the certificate.'
+        : undefined
   }
 ]
-
-function has({ extensions }: TbsFacts, wanted: string): boolean {
-  return extensions.some(({ oid }) => oid === wanted)
-}

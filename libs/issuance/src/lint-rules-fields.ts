@@ -1,4 +1,5 @@
-import { TAG } from '@app/der'
+import { equalBytes } from '@app/core'
+import { encodeNull, TAG } from '@app/der'
 import { OID } from '@app/oid'
 import type { LintRule } from './lint-rule.js'
 import type { TimeFact } from './tbs-facts.js'
@@ -7,6 +8,12 @@ const MIN_RSA_BITS = 2048
 const MIN_RSA_EXPONENT = 65_537n
 const MIN_SERIAL_OCTETS = 8
 const MAX_SERIAL_OCTETS = 20
+/** The end of the years in which 112 bits of security, RSA with 2048 bits, are acceptable. */
+const END_OF_112_BITS = new Date('2031-01-01T00:00:00Z')
+const MIN_RSA_BITS_AFTER = 3072
+/** Longest life of an S/MIME certificate. */
+const MAX_MAIL_DAYS = 1185
+const DAY = 86_400_000
 
 const SIGNATURE_ALGORITHMS: ReadonlySet<string> = new Set([
   OID.sha256WithRSAEncryption,
@@ -17,6 +24,14 @@ const SIGNATURE_ALGORITHMS: ReadonlySet<string> = new Set([
   OID.ecdsa_with_SHA512,
   OID.id_Ed25519
 ])
+
+const RSA_SIGNATURES: ReadonlySet<string> = new Set([
+  OID.sha1WithRSAEncryption,
+  OID.sha256WithRSAEncryption,
+  OID.sha384WithRSAEncryption,
+  OID.sha512WithRSAEncryption
+])
+const NULL = encodeNull()
 
 /** The fields of a certificate that are not names, usages or extensions. */
 export const fieldRules: readonly LintRule[] = [
@@ -66,6 +81,24 @@ export const fieldRules: readonly LintRule[] = [
       SIGNATURE_ALGORITHMS.has(oid) ? undefined : `The signature algorithm ${oid} is not one that may be used.`
   },
   {
+    id: 'signature-parameters',
+    citation: 'RFC 4055, 5; RFC 5758, 3.2; RFC 8410, 3',
+    severity: 'error',
+    check: ({ signatureAlgorithm: { oid, parameters } }) => {
+      const isRight = RSA_SIGNATURES.has(oid)
+        ? parameters !== undefined && equalBytes(parameters, NULL)
+        : parameters === undefined
+      return isRight ? undefined : 'The signature algorithm has parameters that it must not have, or lacks NULL.'
+    }
+  },
+  {
+    id: 'unique-identifiers',
+    citation: 'RFC 5280, 4.1.2.8',
+    severity: 'error',
+    check: ({ hasUniqueIdentifiers }) =>
+      hasUniqueIdentifiers ? 'A conforming CA does not write unique identifiers.' : undefined
+  },
+  {
     id: 'validity-order',
     citation: 'RFC 5280, 4.1.2.5',
     severity: 'error',
@@ -97,6 +130,35 @@ export const fieldRules: readonly LintRule[] = [
     check: ({ publicKey: { publicExponent } }) =>
       publicExponent !== undefined && publicExponent < MIN_RSA_EXPONENT
         ? `The RSA exponent is ${publicExponent}; at least ${MIN_RSA_EXPONENT} is demanded.`
+        : undefined
+  },
+  {
+    id: 'key-octets',
+    citation: 'CA/Browser Forum S/MIME Baseline Requirements, 6.1.5',
+    severity: 'error',
+    check: ({ publicKey }) =>
+      publicKey.algorithm === 'rsa' && publicKey.bits % 8 !== 0
+        ? `The RSA modulus has ${publicKey.bits} bits, which are not whole octets.`
+        : undefined
+  },
+  {
+    id: 'key-strength-ca',
+    citation: 'NIST SP 800-57 part 1 rev. 5, 5.6.3',
+    severity: 'warning',
+    check: ({ isCa, notAfter, publicKey }) =>
+      isCa && publicKey.algorithm === 'rsa' && publicKey.bits < MIN_RSA_BITS_AFTER && notAfter.date > END_OF_112_BITS
+        ? `The CA signs beyond 2030 with an RSA key of ${publicKey.bits} bits; ${MIN_RSA_BITS_AFTER} are recommended.`
+        : undefined
+  },
+  {
+    id: 'validity-mail',
+    citation: 'CA/Browser Forum S/MIME Baseline Requirements, 6.3.2',
+    severity: 'warning',
+    check: ({ extendedKeyUsage = [], isCa, notBefore, notAfter }) =>
+      !isCa &&
+      extendedKeyUsage.includes(OID.id_kp_emailProtection) &&
+      notAfter.date.getTime() - notBefore.date.getTime() > MAX_MAIL_DAYS * DAY
+        ? `The certificate is for mail and lasts longer than ${MAX_MAIL_DAYS} days.`
         : undefined
   }
 ]

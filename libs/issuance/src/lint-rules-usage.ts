@@ -2,10 +2,10 @@ import { OID } from '@app/oid'
 import { KEY_USAGES_OF_ALGORITHM } from '@app/templates'
 import type { KeyUsage } from '@app/x509'
 import type { LintRule } from './lint-rule.js'
-import type { TbsFacts } from './tbs-facts.js'
 
 const SIGNS: readonly KeyUsage[] = ['digitalSignature', 'nonRepudiation']
 const CONVEYS_KEYS: readonly KeyUsage[] = ['keyEncipherment', 'keyAgreement']
+const ENCRYPTS: readonly KeyUsage[] = [...CONVEYS_KEYS, 'dataEncipherment']
 
 /** Key usages of which a purpose needs at least one (RFC 5280, 4.2.1.12). */
 const NEEDED_FOR: ReadonlyMap<string, readonly KeyUsage[]> = new Map([
@@ -30,7 +30,8 @@ export const usageRules: readonly LintRule[] = [
     id: 'key-usage-critical',
     citation: 'RFC 5280, 4.2.1.3',
     severity: 'warning',
-    check: facts => (isUncritical(facts, OID.id_ce_keyUsage) ? 'The key usage is not critical.' : undefined)
+    check: ({ byOid }) =>
+      byOid.get(OID.id_ce_keyUsage)?.critical === false ? 'The key usage is not critical.' : undefined
   },
   {
     id: 'key-usage-ca',
@@ -47,6 +48,31 @@ export const usageRules: readonly LintRule[] = [
     severity: 'error',
     check: ({ isCa, keyUsage }) =>
       keyUsage?.has('cRLSign') === true && !isCa ? 'An end entity may sign CRLs.' : undefined
+  },
+  {
+    id: 'key-usage-ca-crl',
+    citation: 'RFC 5280, 4.2.1.3',
+    severity: 'warning',
+    check: ({ isCa, keyUsage }) =>
+      isCa && keyUsage?.has('cRLSign') === false ? 'A CA may not sign its own CRL.' : undefined
+  },
+  {
+    id: 'key-usage-ca-encrypts',
+    citation: 'CA/Browser Forum S/MIME Baseline Requirements, 7.1.2.2, e',
+    severity: 'error',
+    check: ({ isCa, keyUsage }) =>
+      isCa && ENCRYPTS.some(usage => keyUsage?.has(usage) === true)
+        ? 'The key of a CA is for keys or data of others too.'
+        : undefined
+  },
+  {
+    id: 'key-usage-mail',
+    citation: 'CA/Browser Forum S/MIME Baseline Requirements, 7.1.2.3, e',
+    severity: 'warning',
+    check: ({ isCa, keyUsage, extendedKeyUsage = [] }) =>
+      !isCa && extendedKeyUsage.includes(OID.id_kp_emailProtection) && keyUsage?.has('dataEncipherment') === true
+        ? 'A certificate for mail encrypts data directly, which mail clients never do.'
+        : undefined
   },
   {
     id: 'key-usage-algorithm',
@@ -72,8 +98,8 @@ export const usageRules: readonly LintRule[] = [
     id: 'basic-constraints-critical',
     citation: 'RFC 5280, 4.2.1.9',
     severity: 'error',
-    check: facts =>
-      facts.isCa && isUncritical(facts, OID.id_ce_basicConstraints)
+    check: ({ isCa, byOid }) =>
+      isCa && byOid.get(OID.id_ce_basicConstraints)?.critical === false
         ? 'The basic constraints of a CA are not critical.'
         : undefined
   },
@@ -100,18 +126,5 @@ export const usageRules: readonly LintRule[] = [
       })
       return unfit.length > 0 ? `The key usage does not permit the purpose ${unfit.join(', ')}.` : undefined
     }
-  },
-  {
-    id: 'application-policies',
-    citation: 'MS-WCCE 2.2.2.7.7.3',
-    severity: 'error',
-    check: ({ applicationPolicies, extendedKeyUsage = [] }) =>
-      applicationPolicies === undefined || applicationPolicies.join() === extendedKeyUsage.join()
-        ? undefined
-        : 'The application policies are not the extended key usage.'
   }
 ]
-
-function isUncritical({ extensions }: TbsFacts, wanted: string): boolean {
-  return extensions.some(({ oid, critical }) => oid === wanted && !critical)
-}

@@ -66,6 +66,7 @@ export function certificateContentOf(content: TemplateContent): CertificateConte
     scheme: issuer.scheme,
     issuer: issuer.certificate.subject.raw,
     issuerKey: issuer.certificate.publicKey,
+    issuerCertificate: issuer.certificate,
     subject: names.subject,
     publicKey,
     extensions: [

@@ -6,6 +6,7 @@ import {
   encodeTbsCertificate,
   serialHexOf,
   verifyCertificateSignature,
+  type Certificate,
   type PublicKeyInfo,
   type TbsCertificateParts
 } from '@app/x509'
@@ -44,6 +45,8 @@ const intents = new WeakMap<PreparedCertificate, Intent>()
 export interface CertificateContent extends Omit<TbsCertificateParts, 'publicKey'> {
   readonly publicKey: PublicKeyInfo
   readonly issuerKey: PublicKeyInfo
+  /** What the certificate is held against; absent for a root. */
+  readonly issuerCertificate?: Certificate
 }
 
 /** The bytes that would be signed and what the linter says of them. */
@@ -56,9 +59,9 @@ export interface CertificateDraft {
 
 /** Builds the TBS and lints it, for {@link prepare} and for who only wants to see it. Throws what the encoders throw. */
 export function draft(content: CertificateContent): CertificateDraft {
-  const { publicKey, issuerKey: _issuerKey, ...parts } = content
+  const { publicKey, issuerKey: _issuerKey, issuerCertificate, ...parts } = content
   const tbs = encodeTbsCertificate({ ...parts, publicKey: publicKey.raw })
-  const findings = lintTbs(tbs)
+  const findings = lintTbs(tbs, issuerCertificate)
   const errors = findings.filter(({ severity }) => severity === 'error')
   if (errors.length === 0) return { tbs, findings }
   const refusal = new AppError(

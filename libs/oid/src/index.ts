@@ -38,6 +38,7 @@ export const OID = {
 
   // Content encryption
   des_ede3_cbc: '1.2.840.113549.3.7', // RFC 3370, 5.1
+  desCBC: '1.3.14.3.2.7', // RFC 8018, B.2.1; only ever refused by name
   rc2_cbc: '1.2.840.113549.3.2', // RFC 3370, 5.2; only ever refused by name
   aes128_CBC: '2.16.840.1.101.3.4.1.2', // RFC 3565, 4.1
   aes192_CBC: '2.16.840.1.101.3.4.1.22', // RFC 3565, 4.1
@@ -105,12 +106,14 @@ export const OID = {
   id_ce_deltaCRLIndicator: '2.5.29.27', // RFC 5280, 5.2.4
   id_ce_cRLDistributionPoints: '2.5.29.31', // RFC 5280, 4.2.1.13
   id_ce_certificatePolicies: '2.5.29.32', // RFC 5280, 4.2.1.4
+  anyPolicy: '2.5.29.32.0', // RFC 5280, 4.2.1.4
   id_ce_authorityKeyIdentifier: '2.5.29.35', // RFC 5280, 4.2.1.1
   id_ce_extKeyUsage: '2.5.29.37', // RFC 5280, 4.2.1.12
   anyExtendedKeyUsage: '2.5.29.37.0', // RFC 5280, 4.2.1.12
   id_pe_authorityInfoAccess: '1.3.6.1.5.5.7.1.1', // RFC 5280, 4.2.2.1
   id_ad_caIssuers: '1.3.6.1.5.5.7.48.2', // RFC 5280, 4.2.2.1
   id_ad_ocsp: '1.3.6.1.5.5.7.48.1', // RFC 5280, 4.2.2.1
+  id_on_SmtpUTF8Mailbox: '1.3.6.1.5.5.7.8.9', // RFC 9598, 3
   id_pkix_ocsp_nocheck: '1.3.6.1.5.5.7.48.1.5', // RFC 6960, 4.2.2.2.1
 
   // Extended key usages
@@ -118,6 +121,7 @@ export const OID = {
   id_kp_clientAuth: '1.3.6.1.5.5.7.3.2', // RFC 5280, 4.2.1.12
   id_kp_codeSigning: '1.3.6.1.5.5.7.3.3', // RFC 5280, 4.2.1.12
   id_kp_emailProtection: '1.3.6.1.5.5.7.3.4', // RFC 5280, 4.2.1.12
+  id_kp_timeStamping: '1.3.6.1.5.5.7.3.8', // RFC 5280, 4.2.1.12
   id_kp_OCSPSigning: '1.3.6.1.5.5.7.3.9', // RFC 5280, 4.2.1.12
   id_kp_cmcCA: '1.3.6.1.5.5.7.3.27', // RFC 10002 (RFC 6402), 2.10
   id_pkinit_KPClientAuth: '1.3.6.1.5.2.3.4', // RFC 4556, 3.2.4

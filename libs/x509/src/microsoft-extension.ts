@@ -132,6 +132,29 @@ export function encodeCaVersion(version: CaVersion): Uint8Array {
   return encodeInteger(keyIndex * 0x10000 + certificateIndex)
 }
 
+const PREVIOUS_HASH_OCTETS = 20
+
+/**
+ * Reads the value of extension 1.3.6.1.4.1.311.21.2: the SHA-1 of the CA's certificate before this one, an OCTET STRING
+ * (wincrypt.h, szOID_CERTSRV_PREVIOUS_CERT_HASH). Throws `x509_structure` for another length.
+ */
+export function decodePreviousCaCertificateHash(value: Uint8Array): Uint8Array {
+  const what = 'hash of the previous CA certificate'
+  const hash = decodeExtensionValue(value, what, reader => reader.octetString(what))
+  if (hash.length !== PREVIOUS_HASH_OCTETS) {
+    throw new AppError('x509_structure', `The ${what} has ${hash.length} octets.`, { octets: hash.length })
+  }
+  return hash
+}
+
+/** The value of extension 1.3.6.1.4.1.311.21.2 from the SHA-1 of a certificate. Throws `invalid_argument`. */
+export function encodePreviousCaCertificateHash(sha1: Uint8Array): Uint8Array {
+  if (sha1.length !== PREVIOUS_HASH_OCTETS) {
+    throw new AppError('invalid_argument', 'The hash of a CA certificate is a SHA-1.', { octets: sha1.length })
+  }
+  return encodeOctetString(sha1)
+}
+
 function isInRange(index: number, limit: number): boolean {
   return Number.isInteger(index) && index >= 0 && index <= limit
 }
