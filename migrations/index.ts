@@ -10,6 +10,8 @@ import { CreateEnrollmentRights1795230001000 } from './1795230001000-create-enro
 import { CreateGroups1795230002000 } from './1795230002000-create-groups.js'
 import { GuardTemplates1795230200000 } from './1795230200000-guard-templates.js'
 import { AddCallers1795230300000 } from './1795230300000-add-callers.js'
+import { ChainAuditLog1795230600000 } from './1795230600000-chain-audit-log.js'
+import { IndexAuditLog1795230601000 } from './1795230601000-index-audit-log.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -24,5 +26,7 @@ export const migrations = [
   CreateEnrollmentRights1795230001000,
   CreateGroups1795230002000,
   GuardTemplates1795230200000,
-  AddCallers1795230300000
+  AddCallers1795230300000,
+  ChainAuditLog1795230600000,
+  IndexAuditLog1795230601000
 ] as const

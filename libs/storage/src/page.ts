@@ -24,7 +24,7 @@ export class Conditions {
   /** Adds a condition on a value, which stands at `?` in the text; none when the value is undefined. */
   add(text: string, value: unknown): this {
     if (value === undefined) return this
-    this.texts.push(text.replace('?', `$${this.values.push(value)}`))
+    this.texts.push(text.replaceAll('?', `$${this.values.push(value)}`))
     return this
   }
 
