@@ -8,6 +8,7 @@ import { GrantRoles1795219206000 } from './1795219206000-grant-roles.js'
 import { CreateOperators1795230000000 } from './1795230000000-create-operators.js'
 import { CreateEnrollmentRights1795230001000 } from './1795230001000-create-enrollment-rights.js'
 import { CreateGroups1795230002000 } from './1795230002000-create-groups.js'
+import { IndexAccountNames1795230003000 } from './1795230003000-index-account-names.js'
 import { GuardTemplates1795230200000 } from './1795230200000-guard-templates.js'
 import { AddCallers1795230300000 } from './1795230300000-add-callers.js'
 import { ChainAuditLog1795230600000 } from './1795230600000-chain-audit-log.js'
@@ -25,6 +26,7 @@ export const migrations = [
   CreateOperators1795230000000,
   CreateEnrollmentRights1795230001000,
   CreateGroups1795230002000,
+  IndexAccountNames1795230003000,
   GuardTemplates1795230200000,
   AddCallers1795230300000,
   ChainAuditLog1795230600000,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { asPrincipalId, equalBytes, systemClock, type CaId } from '@app/core'
 import { encodePem } from '@app/der'
-import { CertRequest } from '@app/client'
+import { CertRequest, Console } from '@app/client'
 import type { KeySpec } from '@app/keys'
 import { createLogger, loadConfig, type Config, type SettingsInput } from '@app/platform'
 import {
@@ -12,9 +12,11 @@ import {
   openDatabase,
   PrincipalStore,
   PROCESS_ROLES,
+  RoleStore,
   type NewCredential,
   type PrincipalRow
 } from '@app/storage'
+import type { OfficerScope, OperatorRole } from '@app/policy'
 import { decodeCertificate, formatName, type Certificate } from '@app/x509'
 import { inject } from 'vitest'
 import { systemEntropy } from '../../apps/cli/src/administration/administration.js'
@@ -40,6 +42,13 @@ export interface TestServer {
   readonly database: TestDatabase
   /** Adds a principal with a token, which is good for everything for an hour where nothing is said. */
   addPrincipal(changes?: Partial<PrincipalRow>, credential?: Partial<NewCredential>): Promise<TestPrincipal>
+  /**
+   * Adds a principal that holds a role, with a token of scope `console`: for every CA, without a limit, where nothing is
+   * said.
+   */
+  addOperator(role: OperatorRole, options?: OperatorOptions): Promise<TestPrincipal>
+  /** A client of the SDK's console with the principal's token. */
+  operate(principal: TestPrincipal): Console
   /** Adds another root CA beside the first; it offers what that offers. */
   addCa(name: string): Promise<TestCa>
   /** A client of the SDK with the principal's token, of the first CA unless another is named. */
@@ -64,6 +73,13 @@ export interface TestPrincipal {
   readonly token: string
   /** Of the token's row. */
   readonly credentialId: string
+}
+
+/** What an operator of a test may differ in. */
+export interface OperatorOptions {
+  readonly caId?: CaId
+  readonly scope?: OfficerScope
+  readonly changes?: Partial<PrincipalRow>
 }
 
 /** What may differ from server to server. */
@@ -122,6 +138,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     },
     database,
     addPrincipal: (changes, credential) => addPrincipal(database, changes, credential),
+    addOperator: (role, operator) => addOperator(database, role, operator),
+    operate(principal): Console {
+      const url = `https://127.0.0.1:${ports().https}`
+      return new Console({ url, trust: root, credentials: { token: principal.token } })
+    },
     addCa: name => makeCa(config, name, { key: options.key ?? 'p-256' }),
     connect(principal, name = ca.name): CertRequest {
       const url = `https://127.0.0.1:${ports().https}`
@@ -213,6 +234,18 @@ async function addAgents(database: TestDatabase, caId: CaId, agents: readonly Re
       { actor: 'test' }
     )
   }
+}
+
+async function addOperator(
+  database: TestDatabase,
+  role: OperatorRole,
+  { caId, scope, changes }: OperatorOptions = {}
+): Promise<TestPrincipal> {
+  const principal = await addPrincipal(database, changes, { scopes: ['enroll', 'console'] })
+  const roles = new RoleStore((await database.open('owner')).dataSource)
+  const held = { role, caId: caId ?? null, scope: scope ?? null }
+  await roles.grant(principal.row.id, held, { actor: 'test' }, new Date())
+  return principal
 }
 
 async function addPrincipal(

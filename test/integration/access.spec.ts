@@ -54,10 +54,13 @@ const parameters: Readonly<Record<string, string>> = { ca: 'Test CA', id: '1', p
 async function everyOperation(): Promise<{ method: Required<HttpCall>['method']; path: string }[]> {
   const { paths } = (await call({ path: '/api/openapi.json' })).json<OpenApi>()
   return Object.entries(paths).flatMap(([pattern, operations]) =>
-    Object.keys(operations).map(method => ({
-      method: method.toUpperCase() as Required<HttpCall>['method'],
-      path: pattern.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parameters[name] ?? ''))
-    }))
+    Object.entries(operations)
+      // The operators' side has a test of its own, of every route and every role.
+      .filter(([, operation]) => !('x-certkeep-permission' in operation))
+      .map(([method]) => ({
+        method: method.toUpperCase() as Required<HttpCall>['method'],
+        path: pattern.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parameters[name] ?? ''))
+      }))
   )
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { systemClock } from '@app/core'
+import type { DynamicModule } from '@nestjs/common'
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import {
@@ -15,17 +16,19 @@ import {
   type Logger,
   type Metrics,
   type PlainHandler,
+  type Role,
   type Runtime,
   type Shutdown
 } from '@app/platform'
 import { CaStore, openDatabase } from '@app/storage'
 import { DistributionService } from '../../front/src/distribution/distribution.service.js'
+import { ConsoleModule } from '../../console/src/console.module.js'
 import { FrontModule } from '../../front/src/front.module.js'
-import { TlsIdentity } from '../../front/src/listener/tls-identity.js'
 import { CaSetup } from '../../authority/src/ca/ca-setup.js'
 import { localActor, systemEntropy } from './administration/administration.js'
 import { fingerprintOf } from './administration/ca-actions.js'
 import { openInstallation, type Installation } from './installation.js'
+import { listenerIdentity, requireListenerIdentity, type ListenerIdentity } from './listener-identity.js'
 import { startRoles, workerRoles } from './roles.js'
 
 const firstCaName = 'Certkeep Root CA'
@@ -37,7 +40,10 @@ const patience = 2000
 export interface RunningServer {
   readonly installation: Installation
   readonly runtime: Runtime
-  /** The ports in use, which matter when the configuration says 0; absent without the role `front`. */
+  /**
+   * The ports in use, which matter when the configuration says 0; absent without the roles `front` and `console`. The
+   * plain HTTP listener is the front's; its port is 0 without that role.
+   */
   readonly ports?: { readonly https: number; readonly http: number; readonly metrics: number }
   /** Set when this start made the first CA. */
   readonly firstCa?: { readonly name: string; readonly fingerprint: string }
@@ -49,6 +55,7 @@ export interface RunningServer {
  * been started is ended again when a later part fails. Throws `config_invalid`, `database_incompatible`, `unavailable`.
  */
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  requireListenerIdentity(config)
   const shutdown = createShutdown({ graceSeconds: config.graceSeconds, logger: log })
   try {
     const installation = await openInstallation(config, message => log.info({}, message))
@@ -61,7 +68,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const { runtime } = running
     await runtime.wakeups.start()
 
-    const ports = config.roles.includes('front') ? await startFront(installation, runtime, log, shutdown) : undefined
+    const ports = config.roles.some(isServed) ? await startHttps(installation, runtime, log, shutdown) : undefined
     return {
       installation,
       runtime,
@@ -94,7 +101,13 @@ async function makeFirstCa(installation: Installation): Promise<RunningServer['f
   }
 }
 
-async function startFront(
+/** Whether a role answers on the HTTPS listener. */
+function isServed(role: Role): role is 'front' | 'console' {
+  return role === 'front' || role === 'console'
+}
+
+/** One HTTPS application with the modules of the roles that are served. */
+async function startHttps(
   installation: Installation,
   runtime: Runtime,
   log: Logger,
@@ -106,7 +119,7 @@ async function startFront(
   class ServerModule {}
   const module = {
     module: ServerModule,
-    imports: [runtimeModule(runtime), FrontModule.register(installation.connection('front'))]
+    imports: [runtimeModule(runtime), ...config.roles.filter(isServed).map(role => servedModules[role](installation))]
   }
   const https = await createHttpsApplication(module, {
     bodyBytes: config.limits.bodyBytes,
@@ -125,19 +138,24 @@ async function startFront(
   await https.app.init()
   health.add('database', async () => void (await https.app.get(CaStore).list()))
 
-  https.renew(await https.app.get(TlsIdentity).current())
-  keepIdentity(https, log, shutdown)
+  const identity = listenerIdentity(https.app, config)
+  https.renew(await identity.current())
+  keepIdentity(https, identity, log, shutdown)
   return {
     ...(await startPlainListeners(https.app, { config, log, metrics, health, shutdown })),
     https: await https.listen(config.https.host, config.https.port)
   }
 }
 
+const servedModules: Readonly<Record<'front' | 'console', (installation: Installation) => DynamicModule>> = {
+  front: installation => FrontModule.register(installation.connection('front')),
+  console: installation => ConsoleModule.register(installation.connection('console'))
+}
+
 /** Renews the certificate of the listener by itself. */
-function keepIdentity(https: HttpsApplication, log: Logger, shutdown: Shutdown): void {
+function keepIdentity(https: HttpsApplication, identity: ListenerIdentity, log: Logger, shutdown: Shutdown): void {
   const timer = setInterval(() => {
-    https.app
-      .get(TlsIdentity)
+    identity
       .current()
       .then(tls => https.renew(tls))
       .catch((error: unknown) => log.error({ error }, 'The certificate of the HTTPS listener could not be renewed.'))
@@ -158,6 +176,10 @@ async function startPlainListeners(
   app: NestFastifyApplication,
   { config, log, metrics, shutdown }: PlainParts
 ): Promise<{ readonly http: number; readonly metrics: number }> {
+  const measured = createPlainListener([metrics.handler], log)
+  shutdown.add('metrics', grace => measured.close(grace))
+  const metricsPort = await measured.listen(config.metrics.host, config.metrics.port)
+  if (!config.roles.includes('front')) return { http: 0, metrics: metricsPort }
   const distribution = app.get(DistributionService)
   const files: PlainHandler = async ({ path }) => {
     if (path === '/healthz') return { contentType: 'application/json', body: '{"status":"ok"}' }
@@ -167,22 +189,20 @@ async function startPlainListeners(
   }
   const http = createPlainListener([files], log)
   shutdown.add('http', grace => http.close(grace))
-  const measured = createPlainListener([metrics.handler], log)
-  shutdown.add('metrics', grace => measured.close(grace))
-  return {
-    http: await http.listen(config.http.host, config.http.port),
-    metrics: await measured.listen(config.metrics.host, config.metrics.port)
-  }
+  return { http: await http.listen(config.http.host, config.http.port), metrics: metricsPort }
 }
 
 function describeApi(app: NestFastifyApplication, config: Config): void {
   const description = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Certkeep')
-    .setDescription('Enrollment with key archival: the mirror of ICertRequest, and CMC over HTTP.')
+    .setDescription(
+      'Enrollment with key archival: the mirror of ICertRequest, CMC over HTTP, and the console of operators.'
+    )
     .setVersion('1')
     .addServer(config.publicUrl)
     .addBearerAuth()
+    .addCookieAuth('__Host-certkeep-session')
     .build()
   SwaggerModule.setup(
     'api',

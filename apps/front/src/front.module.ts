@@ -1,5 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common'
-import { roleDatabase, storesOf } from '@app/platform'
+import { CallerAuthentication, CallerLimits, roleDatabase, storesOf } from '@app/platform'
 import {
   AgentStore,
   CaStore,
@@ -25,7 +25,6 @@ import { ErrorsController } from './enrollment/errors.controller.js'
 import { FullResponses } from './enrollment/full-responses.js'
 import { OwnRequests } from './enrollment/own-requests.js'
 import { TlsIdentity } from './listener/tls-identity.js'
-import { CallerLimits } from './requester/caller-limits.js'
 import { RequesterGuard } from './requester/requester.guard.js'
 import { SubmissionChecks } from './submission/submission-checks.js'
 import { SubmissionService } from './submission/submission.service.js'
@@ -54,6 +53,7 @@ export class FrontModule {
       providers: [
         ...storesOf('front', stores),
         AuthoritiesService,
+        CallerAuthentication,
         CallerLimits,
         CaProperties,
         CmcService,

@@ -11,6 +11,9 @@ export {
   type SubmitOptions
 } from './cert-request.js'
 export { verifyChain } from './chain.js'
+export { Console } from './console/console.js'
+export * from './console/operators.js'
+export { everyItem, type ListPage, type PageOptions } from './console/page.js'
 export * from './constants.js'
 export { Enrollment, type AcceptedCertificate, type EnrollmentSettings, type ExportedPending } from './enrollment.js'
 export { certificatesIn, type CertificateInput } from './exchange-certificate.js'

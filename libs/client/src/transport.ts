@@ -18,11 +18,15 @@ export interface ConnectionSettings {
 
 /** One call. */
 export interface Call {
-  readonly method?: 'GET' | 'POST' | 'DELETE'
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array | string
+  /** A body that is sent as JSON, instead of {@link body}. */
+  readonly json?: unknown
+  /** The ETag that the object must still have, for the header If-Match. */
+  readonly ifMatch?: string
   /** Seconds that the server is asked to wait, added to the timeout. */
   readonly wait?: number
 }
@@ -86,9 +90,11 @@ export class Transport {
         method: call.method ?? 'GET',
         headers: {
           ...(this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }),
+          ...(call.json === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(call.ifMatch === undefined ? {} : { 'if-match': call.ifMatch }),
           ...call.headers
         },
-        body: call.body ?? null,
+        body: call.json === undefined ? (call.body ?? null) : JSON.stringify(call.json),
         headersTimeout: limit,
         bodyTimeout: limit
       })

@@ -1,3 +1,6 @@
+export { accountNameOf, CallerAuthentication, type AuthenticatedCaller } from './access/caller-authentication.js'
+export { CallerLimits } from './access/caller-limits.js'
+export { requireOwnOrigin } from './access/own-origin.js'
 export * from './embedded-postgres/launcher.js'
 export { parseDatabaseUrl, type DatabaseSettings } from './config/database-url.js'
 export { loadConfig, type Config, type ConfigSources } from './config/load.js'

@@ -38,6 +38,12 @@ const FIND_BY_ACCOUNT: Statement = {
   text: `${PRINCIPAL} WHERE lower(p.domain) = lower($1) AND lower(p.account_name) = lower($2)`
 }
 
+const FIND_BY_NAME: Statement = {
+  text: `
+    ${PRINCIPAL} WHERE lower(p.account_name) = lower($1) AND ($2::text IS NULL OR lower(p.domain) = lower($2))
+    ORDER BY lower(p.domain) LIMIT 20`
+}
+
 const FIND_BY_TOKEN: Statement = {
   name: 'credential_by_token',
   text: `
@@ -87,6 +93,14 @@ export class PrincipalStore {
   /** Whatever the case; disabled ones too. */
   findByAccount(domain: string, accountName: string): Promise<PrincipalRow | undefined> {
     return queryOne<PrincipalRow>(this.dataSource, undefined, FIND_BY_ACCOUNT, [domain, accountName])
+  }
+
+  /** Those of `DOMAIN\\account`, or of an account whatever its domain; whatever the case, disabled ones too. */
+  findByName(text: string): Promise<readonly PrincipalRow[]> {
+    const separator = text.indexOf('\\')
+    const domain = separator < 0 ? null : text.slice(0, separator)
+    const values = [text.slice(separator + 1), domain]
+    return query<PrincipalRow>(this.dataSource, undefined, FIND_BY_NAME, values)
   }
 
   /** In the order of their ids, which is no order that means anything; the cursor is the last id seen. */

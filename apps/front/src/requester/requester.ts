@@ -1,16 +1,10 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '@app/core'
-import type { CredentialRow, PrincipalRow } from '@app/storage'
+import type { AuthenticatedCaller } from '@app/platform'
 
 /** Who makes a call: a principal of the directory, and by which credential. */
-export interface AuthenticatedRequester {
-  readonly principal: PrincipalRow
-  /** `DOMAIN\account`, as audit events and requests name the requester. */
-  readonly name: string
-  /** The bearer token's row; absent for a client certificate. */
-  readonly credential?: CredentialRow
-}
+export type AuthenticatedRequester = AuthenticatedCaller
 
 const requesters = new WeakMap<FastifyRequest, AuthenticatedRequester>()
 

@@ -75,6 +75,10 @@ function completeConfig(settings: Settings, file: string | undefined): Config {
   if (new Set(addresses.map(({ host, port }) => `${host} ${port}`)).size !== addresses.length) {
     problems.push('two of the listeners https, http and metrics have the same address and port')
   }
+  const { certificateFile, keyFile } = settings.https
+  if ((certificateFile === undefined) !== (keyFile === undefined)) {
+    problems.push('https.certificateFile and https.keyFile belong together; one is set without the other')
+  }
   if (problems.length > 0) throw invalid(problems)
 
   const name = bracketed(settings.hostNames[0] ?? 'localhost')
@@ -84,11 +88,20 @@ function completeConfig(settings: Settings, file: string | undefined): Config {
     ...rest,
     home: resolve(settings.home),
     databaseUrl,
-    ca: passphraseFile === undefined ? {} : { passphraseFile: resolve(passphraseFile) },
+    https: { ...settings.https, ...resolved({ certificateFile, keyFile }) },
+    ca: resolved({ passphraseFile }),
     publicUrl: withoutSlash(settings.publicUrl ?? `https://${name}:${settings.https.port}`),
     httpBaseUrl: withoutSlash(settings.httpBaseUrl ?? `http://${name}:${settings.http.port}`),
     file
   }
+}
+
+/** The paths that are set, absolute. */
+function resolved<Name extends string>(
+  paths: Readonly<Record<Name, string | undefined>>
+): Partial<Record<Name, string>> {
+  const entries = Object.entries<string | undefined>(paths).filter(([, path]) => path !== undefined)
+  return Object.fromEntries(entries.map(([name, path]) => [name, resolve(path ?? '')])) as Partial<Record<Name, string>>
 }
 
 const bracketed = (name: string) => (name.includes(':') ? `[${name}]` : name)

@@ -23,6 +23,38 @@ const webUrl = (protocol: RegExp, description: string) => z.url({ protocol }).me
 const listener = (what: string, defaultPort: number) =>
   z.strictObject({ host: host(what).default('127.0.0.1'), port: port(what).default(defaultPort) }).prefault({})
 
+const httpsListener = z
+  .strictObject({
+    host: host('the HTTPS listener').default('127.0.0.1'),
+    port: port('the HTTPS listener').default(8443),
+    certificateFile: path(
+      'PEM file with the certificate of the HTTPS listener and its issuers; without it the listener gets one from the CA by itself.'
+    ).optional(),
+    keyFile: path('PEM file with the private key of the certificate in https.certificateFile.').optional()
+  })
+  .prefault({})
+
+const operators = z
+  .strictObject({
+    roleSeparation: z.boolean().default(true).meta({
+      description:
+        'Whether a person who holds two of the roles administrator, officer, auditor and operator at a CA may do nothing.'
+    }),
+    sessionIdleMinutes: z
+      .int()
+      .min(1)
+      .max(24 * 60)
+      .default(30)
+      .meta({ description: 'Minutes without a call after which a browser has to sign in again.' }),
+    sessionHours: z
+      .int()
+      .min(1)
+      .max(24 * 7)
+      .default(10)
+      .meta({ description: 'Hours after which a browser has to sign in again in any case.' })
+  })
+  .prefault({})
+
 const limits = z
   .strictObject({
     bodyBytes: z
@@ -97,7 +129,7 @@ export const settingsSchema = z.strictObject({
         'PostgreSQL to use instead of the embedded one, as a postgres:// URL with sslmode, sslrootcert, sslcert, sslkey.'
     }),
   databaseUrlFile: path('File with the database URL, for one that holds a password.').optional(),
-  https: listener('the HTTPS listener', 8443),
+  https: httpsListener,
   http: listener('the plain HTTP listener for CRLs and CA certificates', 8080),
   metrics: listener('the metrics listener', 9464),
   hostNames: z
@@ -120,6 +152,7 @@ export const settingsSchema = z.strictObject({
       ).optional()
     })
     .prefault({}),
+  operators,
   log,
   limits,
   crl,
@@ -138,4 +171,10 @@ export type Settings = z.output<typeof settingsSchema>
 export type SettingsInput = z.input<typeof settingsSchema>
 
 /** The settings whose value is a file or directory. */
-export const PATH_SETTINGS: readonly (readonly string[])[] = [['home'], ['databaseUrlFile'], ['ca', 'passphraseFile']]
+export const PATH_SETTINGS: readonly (readonly string[])[] = [
+  ['home'],
+  ['databaseUrlFile'],
+  ['https', 'certificateFile'],
+  ['https', 'keyFile'],
+  ['ca', 'passphraseFile']
+]

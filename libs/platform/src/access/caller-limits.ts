@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Clock } from '@app/core'
-import { CLOCK, CONFIG, createRateLimiter, type Config, type RateLimiter } from '@app/platform'
+import type { Config } from '../config/load.js'
+import { createRateLimiter, type RateLimiter } from '../http/rate-limit.js'
+import { CLOCK, CONFIG } from '../injection.js'
 
 /**
  * How much a caller may do in a minute: calls of an account, and failures that an attacker would repeat: refused

@@ -1,0 +1,40 @@
+import { Module, type DynamicModule } from '@nestjs/common'
+import { CallerAuthentication, CallerLimits, roleDatabase, storesOf } from '@app/platform'
+import {
+  CaStore,
+  CertificateStore,
+  PrincipalStore,
+  RoleStore,
+  SessionStore,
+  type ConnectionSettings
+} from '@app/storage'
+import { NamedObjects } from './access/named-objects.js'
+import { OperatorGuard } from './access/operator.guard.js'
+import { OperatorAuthentication } from './access/operator-authentication.js'
+import type { ConsoleFeature } from './console-feature.js'
+import { operatorsFeature } from './operators/operators.feature.js'
+
+/** What every feature builds on: who calls, and what the caller may do. */
+const access: ConsoleFeature = {
+  controllers: [],
+  providers: [CallerAuthentication, CallerLimits, NamedObjects, OperatorAuthentication, OperatorGuard],
+  stores: [CaStore, CertificateStore, PrincipalStore, RoleStore, SessionStore]
+}
+
+/** One line for each feature folder. */
+const features: readonly ConsoleFeature[] = [access, operatorsFeature]
+
+/** The role that operators talk to. Its only key is that of its TLS listener. */
+@Module({})
+export class ConsoleModule {
+  /** @param database how the role `console` connects */
+  static register(database: ConnectionSettings): DynamicModule {
+    const stores = [...new Set(features.flatMap(feature => feature.stores))]
+    return {
+      module: ConsoleModule,
+      imports: [roleDatabase('console', database)],
+      controllers: features.flatMap(({ controllers }) => [...controllers]),
+      providers: [...storesOf('console', stores), ...features.flatMap(({ providers }) => [...providers])]
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import { Transport, type ConnectionSettings } from '../transport.js'
+import { Operators } from './operators.js'
+
+/**
+ * The operator's side of a server: one member for each noun of the command line. Safe for many calls at a time. Every
+ * call throws `server_unreachable` when there is no answer, else the error that the server's problem details name.
+ */
+export class Console implements AsyncDisposable {
+  readonly operators: Operators
+  private readonly transport: Transport
+
+  /** @param settings with a token of scope `console`, or a client certificate of an operator, as credentials */
+  constructor(settings: ConnectionSettings) {
+    this.transport = new Transport(settings)
+    this.operators = new Operators(this.transport)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.transport.close()
+  }
+}
