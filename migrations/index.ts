@@ -9,6 +9,8 @@ import { CreateOperators1795230000000 } from './1795230000000-create-operators.j
 import { CreateEnrollmentRights1795230001000 } from './1795230001000-create-enrollment-rights.js'
 import { CreateGroups1795230002000 } from './1795230002000-create-groups.js'
 import { IndexAccountNames1795230003000 } from './1795230003000-index-account-names.js'
+import { RecordDecisions1795230100000 } from './1795230100000-record-decisions.js'
+import { GuardDecisions1795230101000 } from './1795230101000-guard-decisions.js'
 import { GuardTemplates1795230200000 } from './1795230200000-guard-templates.js'
 import { AddCallers1795230300000 } from './1795230300000-add-callers.js'
 import { ChainAuditLog1795230600000 } from './1795230600000-chain-audit-log.js'
@@ -27,6 +29,8 @@ export const migrations = [
   CreateEnrollmentRights1795230001000,
   CreateGroups1795230002000,
   IndexAccountNames1795230003000,
+  RecordDecisions1795230100000,
+  GuardDecisions1795230101000,
   GuardTemplates1795230200000,
   AddCallers1795230300000,
   ChainAuditLog1795230600000,

@@ -1,25 +1,38 @@
 import { asId, type RequestId } from '@app/core'
-import { CertificateStore, RequestStore, type RequestMove } from '@app/storage'
+import { CertificateStore, DecisionStore, type RequestMove } from '@app/storage'
 import type { TestServer } from './server.js'
 
-/** Decides a pending request as an officer does, and wakes the server. */
+/** Decides a pending request by a person who has no other part in it, without the console, and wakes the server. */
 export async function decidePending(
   server: TestServer,
   requestId: number,
   to: 'approved' | 'denied',
   changes: Partial<RequestMove> = {}
 ): Promise<void> {
-  const requests = new RequestStore((await server.database.open('owner')).dataSource)
+  const database = await server.database.open('owner')
+  const decisions = new DecisionStore(database.dataSource)
+  const { row: officer } = await server.addPrincipal()
+  const name = 'EXAMPLE\\officer'
+  const id = asId<RequestId>(requestId)
   const failure = { code: 'denied_by_officer', message: 'Not now.' }
-  const move: RequestMove = {
-    id: asId<RequestId>(requestId),
-    from: 'pending',
-    to,
-    because: { actor: 'EXAMPLE\\officer' },
-    ...(to === 'denied' ? { failure, dispositionMessage: 'Denied by EXAMPLE\\officer' } : {}),
-    ...changes
-  }
-  if (!(await requests.move(move, new Date()))) throw new Error(`Request ${requestId} was not pending.`)
+  await database.transaction(async unit => {
+    const { state, round } = await decisions.lock(unit, id)
+    if (state !== 'pending') throw new Error(`Request ${requestId} was not pending.`)
+    const kind = to === 'approved' ? 'approve' : 'deny'
+    const by = { principalId: officer.id, principalName: name, at: new Date(), reason: 'Not now.' }
+    await decisions.decide(
+      unit,
+      { requestId: id, round, kind, ...by },
+      {
+        id,
+        from: 'pending',
+        to,
+        because: { actor: name },
+        ...(to === 'denied' ? { failure, dispositionMessage: `Denied by ${name}` } : {}),
+        ...changes
+      }
+    )
+  })
   server.running.runtime.wakeups.nudge(to === 'approved' ? 'issue' : 'respond')
 }
 

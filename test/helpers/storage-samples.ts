@@ -5,6 +5,7 @@ import {
   ArchiveStore,
   CaStore,
   type Database,
+  type DecisionRow,
   type NewCa,
   type NewCaCertificate,
   type NewPrincipal,
@@ -162,6 +163,22 @@ export function requestSample(setting: Setting, changes: Partial<NewRequest> = {
     dispositionMessage: 'Taken Under Submission',
     ...changes
   }
+}
+
+/** Records a decision on a request as the owner, without the move that it causes. */
+export async function recordDecision(
+  database: TestDatabase,
+  requestId: RequestId,
+  kind: DecisionRow['kind'],
+  by: PrincipalId,
+  round = 1
+): Promise<void> {
+  const { dataSource } = await database.open('owner')
+  await dataSource.query(
+    `INSERT INTO certkeep.request_decision (request_id, round, kind, principal_id, principal_name, at, reason)
+     VALUES ($1, $2, $3, $4, 'EXAMPLE\\officer', $5, 'Because.')`,
+    [requestId, round, kind, by, NOW]
+  )
 }
 
 /** Brings requests as far as a state, each step as the role whose step it is. */

@@ -17,6 +17,7 @@ import {
   minutes,
   NOW,
   prepareSetting,
+  recordDecision,
   requestsIn,
   requestSample,
   reservationSample,
@@ -89,14 +90,18 @@ describe('a move', () => {
     })
   })
 
-  it('to denied keeps its reason and its time; approving after all takes both away', async () => {
-    const id = await only('pending')
+  it('to denied keeps its reason and its time; taking it up again takes both away', async () => {
+    const id = await only('pending', false)
     const console = new RequestStore((await database.open('console')).dataSource)
+    await recordDecision(database, id, 'deny', setting.bob)
     await console.move({ id, from: 'pending', to: 'denied', because: BECAUSE, failure }, minutes(2))
     expect(await requests.get(id)).toMatchObject({ failureCode: failure.code, resolvedAt: minutes(2) })
     expect((await eventsOf(id))[0]).toMatchObject({ outcome: 'denied', detail: { failure: failure.code } })
-    await console.move({ id, from: 'denied', to: 'approved', because: BECAUSE }, minutes(3))
-    expect(await requests.get(id)).toMatchObject({ failureCode: null, failureMessage: null, resolvedAt: null })
+    await recordDecision(database, id, 'resubmit', setting.bob)
+    await console.move({ id, from: 'denied', to: 'received', because: BECAUSE }, minutes(3))
+    const taken = { failureCode: null, failureMessage: null, resolvedAt: null, round: 2 }
+    expect(await requests.get(id)).toMatchObject(taken)
+    expect((await eventsOf(id))[0]).toMatchObject({ action: 'request.resubmitted', outcome: 'success' })
   })
 
   it('that lost its race changes nothing and adds no event', async () => {
@@ -110,6 +115,8 @@ describe('a move', () => {
 
   it('has one winner of 20 who approve and deny at once, and one event', async () => {
     const id = await only('pending')
+    await recordDecision(database, id, 'approve', setting.bob)
+    await recordDecision(database, id, 'deny', setting.bob)
     const console = new RequestStore((await database.open('console')).dataSource)
     const attempts = Array.from({ length: 20 }, (_, index) => {
       const move = { id, from: 'pending', because: { actor: `officer ${index}` } } as const
@@ -178,9 +185,12 @@ describe('the database', () => {
       // Of an archival template only where the move needs it: approved to sealed, and from sealed on.
       const archival = from === 'sealed' || to === 'sealed'
       const id = await placed(owner, from, archival)
+      if (from === 'pending') await recordDecision(database, id, 'approve', setting.bob)
+      if (from === 'denied' || from === 'failed') await recordDecision(database, id, 'resubmit', setting.bob)
       const resolved = ['issued', 'denied', 'failed', 'revoked'].includes(to)
       const update = owner.dataSource.query(
-        `UPDATE certkeep.request SET state = $2, failure_code = 'internal', resolved_at = $3 WHERE id = $1`,
+        `UPDATE certkeep.request
+         SET state = $2, failure_code = 'internal', failure_message = 'x', resolved_at = $3 WHERE id = $1`,
         [id, to, resolved ? NOW : null]
       )
       const allowed = await update.then(
@@ -342,7 +352,8 @@ describe('a full response', () => {
     expect(await responses.find(id)).toEqual(response)
     expect((await requests.get(id)).respondedState).toBe('pending')
 
-    await requests.move({ id, from: 'pending', to: 'denied', because: BECAUSE, failure }, NOW)
+    const expired = { code: 'pending_expired', message: 'Nobody decided.' } as const
+    await requests.move({ id, from: 'pending', to: 'denied', because: BECAUSE, failure: expired }, NOW)
     expect((await requests.get(id)).respondedState).toBeNull()
     await authority.transaction(unit => responses.put(unit, [response]))
     expect((await requests.get(id)).respondedState).toBeNull()

@@ -2,7 +2,14 @@ import { isLegalMove, REQUEST_STATES, type RequestId, type RequestState } from '
 import { RequestStore } from '@app/storage'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
-import { BECAUSE, NOW, prepareSetting, requestSample, type Setting } from '../helpers/storage-samples.js'
+import {
+  BECAUSE,
+  NOW,
+  prepareSetting,
+  recordDecision,
+  requestSample,
+  type Setting
+} from '../helpers/storage-samples.js'
 
 let database: TestDatabase
 let setting: Setting
@@ -16,8 +23,12 @@ afterAll(() => database.drop())
 const KEPT_FROM = {
   archive: (from: RequestState, to: RequestState) => from !== 'approved' || !['sealed', 'failed'].includes(to),
   console: (from: RequestState, to: RequestState) =>
-    !['pending>approved', 'pending>denied', 'approved>denied', 'denied>approved'].includes(`${from}>${to}`),
-  authority: (from: RequestState, to: RequestState) => ['approved>sealed', 'denied>approved'].includes(`${from}>${to}`)
+    !['pending>approved', 'pending>denied', 'denied>received', 'failed>received'].includes(`${from}>${to}`),
+  // It denies what is pending only because its time is over.
+  authority: (from: RequestState, to: RequestState) =>
+    ['pending>approved', 'pending>denied', 'approved>sealed', 'denied>received', 'failed>received'].includes(
+      `${from}>${to}`
+    )
 } as const
 
 describe.each(['archive', 'console', 'authority'] as const)('the role %s', role => {
@@ -29,6 +40,10 @@ describe.each(['archive', 'console', 'authority'] as const)('the role %s', role 
     const made: string[] = []
     for (const [from, to] of pairs) {
       const id = await placed(from, from === 'sealed' || to === 'sealed')
+      const decisions = { pending: ['approve', 'deny'], denied: ['resubmit'], failed: ['resubmit'] } as const
+      for (const kind of from in decisions ? decisions[from as keyof typeof decisions] : []) {
+        await recordDecision(database, id, kind, setting.bob)
+      }
       const failure = { code: 'internal', message: 'x' }
       const refused = to === 'denied' || to === 'failed'
       const move = { id, from, to, because: BECAUSE, ...(refused ? { failure } : {}) }

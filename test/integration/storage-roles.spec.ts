@@ -58,6 +58,8 @@ const ALLOWED: Readonly<Record<(typeof PROCESS_ROLES)[number], readonly string[]
     EVENT,
     'SELECT * FROM certkeep.audit_event',
     `UPDATE certkeep.request SET state = 'approved', resolved_at = NULL WHERE false`,
+    'SELECT certkeep.is_request_whole(1)',
+    'INSERT INTO certkeep.request_edit SELECT * FROM certkeep.request_edit WHERE false',
     `UPDATE certkeep.template SET state = 'active'`,
     `UPDATE certkeep.recovery_agent SET state = 'retired', retired_at = now()`,
     'UPDATE certkeep.credential SET revoked_at = now()',
@@ -154,6 +156,9 @@ const REFUSED: Readonly<Record<(typeof PROCESS_ROLES)[number], readonly string[]
     'SELECT * FROM certkeep.audit_event'
   ],
   console: [
+    `UPDATE certkeep.request_decision SET kind = 'approve'`,
+    'UPDATE certkeep.request SET pending_until = now()',
+    'UPDATE certkeep.request SET round = 2',
     'SELECT request_id FROM certkeep.archived_key_envelope',
     'SELECT request_id FROM certkeep.sealed_key',
     'SELECT sealed FROM certkeep.sealed_key',
@@ -168,6 +173,7 @@ const REFUSED: Readonly<Record<(typeof PROCESS_ROLES)[number], readonly string[]
     'UPDATE certkeep.ca SET name = name'
   ],
   authority: [
+    `INSERT INTO certkeep.request_decision (request_id, round, kind) VALUES (1, 1, 'approve')`,
     'SELECT request_id FROM certkeep.archived_key_envelope',
     'SELECT sealed FROM certkeep.sealed_key',
     'SELECT * FROM certkeep.sealed_key_agent',
@@ -252,6 +258,8 @@ describe('a table', () => {
       principal: 'authority console front',
       recovery_agent: 'archive authority console front',
       request: 'authority console front',
+      request_decision: 'authority console',
+      request_edit: 'authority console',
       response: 'authority console front',
       role_assignment: 'authority console',
       schema_migration: 'archive authority console front',

@@ -38,7 +38,15 @@ describe('a submission', () => {
     const { id, state, fresh } = await requests.submit(request, envelope, BECAUSE)
     expect({ state, fresh }).toEqual({ state: 'received', fresh: true })
     const { id: ofRow, ...row } = await requests.get(id)
-    const untouched = { templateId: null, archival: null, outOfBand: false, attempts: 0, leaseUntil: null }
+    const untouched = {
+      round: 1,
+      pendingUntil: null,
+      templateId: null,
+      archival: null,
+      outOfBand: false,
+      attempts: 0,
+      leaseUntil: null
+    }
     expect(ofRow).toBe(id)
     expect(row).toEqual({ ...request, ...untouched, resolvedAt: null, respondedState: null })
     expect(Buffer.isBuffer(row.rawRequest)).toBe(true)

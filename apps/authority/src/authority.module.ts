@@ -20,6 +20,7 @@ import { CrlService } from './crl/crl.service.js'
 import { EvaluateService } from './evaluate/evaluate.service.js'
 import { InternalRequests } from './evaluate/internal-requests.js'
 import { PolicyFacts } from './evaluate/policy-facts.js'
+import { ExpireService } from './expire/expire.service.js'
 import { ExchangeRequests } from './exchange/exchange-requests.js'
 import { Completion } from './issue/completion.js'
 import { IssueService } from './issue/issue.service.js'
@@ -57,6 +58,7 @@ export class AuthorityModule {
         CrlService,
         EvaluateService,
         ExchangeRequests,
+        ExpireService,
         FullResponseFactory,
         InternalRequests,
         IssueService,

@@ -26,6 +26,11 @@ export const AUDIT_ACTIONS = {
   'request.failed': 4888,
   'request.revoked': 4870,
   'request.withdrawn': null,
+  'request.resubmitted': 4869,
+  // One approval of several that are needed, and what an officer puts into a pending request.
+  'request.approval_given': null,
+  'request.extensions_set': 4873,
+  'request.attributes_set': 4874,
   'certificate.abandoned': null,
   'certificate.revoked': 4870,
   // To take off hold is a call of RevokeCertificate too (MS-CSRA 3.1.4.1.5).
@@ -111,6 +116,8 @@ export const WINDOWS_EVENTS: Readonly<Record<number, string>> = {
   4869: 'Certificate Services received a resubmitted certificate request',
   4870: 'Certificate Services revoked a certificate',
   4872: 'Certificate Services published the certificate revocation list (CRL)',
+  4873: 'A certificate request extension changed',
+  4874: 'One or more certificate request attributes changed',
   4880: 'Certificate Services started',
   4881: 'Certificate Services stopped',
   4882: 'The security permissions for Certificate Services changed',

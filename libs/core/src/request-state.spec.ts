@@ -21,7 +21,9 @@ describe('the states of a request', () => {
     for (const state of ['received', 'pending', 'denied', 'failed'] as const) {
       expect(isLegalMove(state, 'issued')).toBe(false)
     }
-    expect(REQUEST_STATES.filter(state => isLegalMove('failed', state))).toEqual([])
+    for (const state of ['denied', 'failed'] as const) {
+      expect(REQUEST_STATES.filter(to => isLegalMove(state, to))).toEqual(['received'])
+    }
   })
 
   it('are unresolved until a client has its answer', () => {

@@ -13,15 +13,18 @@ export const REQUEST_STATES = [
 /** A state of {@link REQUEST_STATES}. */
 export type RequestState = (typeof REQUEST_STATES)[number]
 
-/** Every legal move of a request. Anything else is refused by the store and by the database. */
+/**
+ * Every legal move of a request. Anything else is refused by the store and by the database. Back to `received` is a
+ * resubmission: the request is evaluated anew and needs its approvals again.
+ */
 export const REQUEST_MOVES = {
   received: ['pending', 'approved', 'denied', 'failed'],
   pending: ['approved', 'denied', 'failed'],
-  approved: ['sealed', 'issued', 'failed', 'denied'],
+  approved: ['sealed', 'issued', 'failed'],
   sealed: ['issued', 'failed'],
   issued: ['revoked'],
-  denied: ['approved'],
-  failed: [],
+  denied: ['received'],
+  failed: ['received'],
   revoked: ['issued']
 } as const satisfies Record<RequestState, readonly RequestState[]>
 

@@ -2,6 +2,7 @@ import type { AgentRow, EnvelopeRow, ExchangeKeyRow, SealedKeyRow } from './arch
 import type { AuditRow } from './audit-row.js'
 import type { CaCertificateRow, CaRow, CrlRow } from './ca-row.js'
 import type { CertificateRow, ResponseRow } from './certificate-row.js'
+import type { DecisionRow, EditRow } from './decision-row.js'
 import { column, entity, key } from './entity.js'
 import type { CredentialRow, EnrollmentSecretRow, PrincipalRow } from './principal-row.js'
 import { operatorEntities } from './operator-entities.js'
@@ -139,7 +140,30 @@ export const requestEntity = entity<RequestRow>('request', {
   dispositionMessage: text,
   leaseUntil: time,
   attempts: integer,
-  respondedState: text
+  respondedState: text,
+  round: integer,
+  pendingUntil: time
+})
+
+export const decisionEntity = entity<DecisionRow>('request_decision', {
+  id: { type: 'bigint', primary: true, generated: 'increment' },
+  requestId: integer,
+  round: integer,
+  kind: text,
+  principalId: uuid,
+  principalName: text,
+  at: time,
+  reason: text
+})
+
+export const editEntity = entity<EditRow>('request_edit', {
+  decisionId: key(bigint),
+  kind: key(text),
+  name: key(text),
+  attributeValue: text,
+  extensionValue: bytes,
+  critical: boolean,
+  disabled: boolean
 })
 
 export const exchangeKeyEntity = entity<ExchangeKeyRow>('exchange_key', {
@@ -245,6 +269,8 @@ export const entities = [
   enrollmentSecretEntity,
   ...operatorEntities,
   requestEntity,
+  decisionEntity,
+  editEntity,
   exchangeKeyEntity,
   agentEntity,
   envelopeEntity,

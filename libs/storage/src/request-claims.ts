@@ -4,7 +4,7 @@ import { REQUEST_SEALING_COLUMNS, type RequestForSealing, type RequestRow } from
 import type { Statement } from './sql.js'
 
 /** The steps that claim requests. */
-export type Step = 'evaluate' | 'seal' | 'issue' | 'respond'
+export type Step = 'evaluate' | 'seal' | 'issue' | 'respond' | 'expire'
 
 /** What each step gets to see of a request. */
 export interface ClaimedRows {
@@ -12,6 +12,7 @@ export interface ClaimedRows {
   readonly seal: RequestForSealing
   readonly issue: RequestRow
   readonly respond: RequestRow
+  readonly expire: RequestRow
 }
 
 /**
@@ -22,7 +23,8 @@ const DUE = {
   evaluate: `r.state = 'received'`,
   seal: `r.state = 'approved' AND r.archival`,
   issue: `(r.state = 'sealed' OR (r.state = 'approved' AND NOT r.archival))`,
-  respond: `r.state IN ('pending', 'issued', 'denied', 'failed') AND r.responded_state IS DISTINCT FROM r.state`
+  respond: `r.state IN ('pending', 'issued', 'denied', 'failed') AND r.responded_state IS DISTINCT FROM r.state`,
+  expire: `r.state = 'pending'`
 } as const satisfies Record<Step, string>
 
 const ALL = selectList(requestEntity, 'r')
@@ -31,7 +33,8 @@ const COLUMNS = {
   evaluate: ALL,
   seal: selectList(requestEntity, 'r', REQUEST_SEALING_COLUMNS),
   issue: ALL,
-  respond: ALL
+  respond: ALL,
+  expire: ALL
 } as const satisfies Record<Step, string>
 
 /**
@@ -39,19 +42,25 @@ const COLUMNS = {
  * foreign key check of a certificate reserved in another transaction wait for the claim, that is for ever.
  */
 export function claimStatement(step: Step): Statement {
+  // Most rows that wait for an officer are not due to expire; those that are, are found by their time.
+  const [isDue, first] =
+    step === 'expire'
+      ? ['r.pending_until <= $1', 'r.pending_until']
+      : ['(r.lease_until IS NULL OR r.lease_until <= $1)', 'r.id']
   return {
     name: `request_claim_${step}`,
     text: `
       SELECT ${COLUMNS[step]} FROM certkeep.request AS r
-      WHERE ${DUE[step]} AND (r.lease_until IS NULL OR r.lease_until <= $1)
-      ORDER BY r.id LIMIT $2
+      WHERE ${DUE[step]} AND ${isDue}
+      ORDER BY ${first} LIMIT $2
       FOR NO KEY UPDATE SKIP LOCKED`
   }
 }
 
 /** The earliest time at which a row is due. */
 export function nextDueStatement(step: Step): Statement {
+  const due = step === 'expire' ? 'r.pending_until' : 'coalesce(r.lease_until, r.submitted_at)'
   return {
-    text: `SELECT min(coalesce(r.lease_until, r.submitted_at)) AS due FROM certkeep.request AS r WHERE ${DUE[step]}`
+    text: `SELECT min(${due}) AS due FROM certkeep.request AS r WHERE ${DUE[step]}`
   }
 }

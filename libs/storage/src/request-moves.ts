@@ -18,6 +18,8 @@ export interface RequestMove {
   readonly subject?: string
   readonly rowFlags?: number
   readonly outOfBand?: boolean
+  /** Authority only: until when it may wait for an officer. */
+  readonly pendingUntil?: Date
   /** Why it is denied or failed; needed for these two, and any other move takes an earlier one away. */
   readonly failure?: { readonly code: string; readonly message: string }
   readonly dispositionMessage?: string
@@ -30,7 +32,8 @@ const MOVE = `
   SELECT * FROM json_to_recordset($1::json) AS m (
     id integer, "from" certkeep.request_state, "to" certkeep.request_state, outcome text, actor text, detail jsonb,
     failure_code text, failure_message text, disposition_message text, responded boolean,
-    template_id integer, template_name text, archival boolean, subject text, row_flags bigint, out_of_band boolean)`
+    template_id integer, template_name text, archival boolean, subject text, row_flags bigint, out_of_band boolean,
+    pending_until timestamptz)`
 
 /** What any role that moves requests may set. */
 const COMMON = `
@@ -51,7 +54,8 @@ const JUDGED = `
   archival = coalesce(m.archival, r.archival),
   subject = coalesce(m.subject, r.subject),
   row_flags = coalesce(m.row_flags, r.row_flags),
-  out_of_band = coalesce(m.out_of_band, r.out_of_band)`
+  out_of_band = coalesce(m.out_of_band, r.out_of_band),
+  pending_until = coalesce(m.pending_until, r.pending_until)`
 
 /** The event is inserted from what the update gives back: exactly one for each row that moved, none for another. */
 function moveStatement(name: string, assignments: string, read: string): Statement {
@@ -64,7 +68,8 @@ function moveStatement(name: string, assignments: string, read: string): Stateme
         RETURNING r.id, ${read}
       ), event AS (
         INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
-        SELECT $2, actor, 'request.' || "to", 'request', id::text, outcome,
+        SELECT $2, actor, 'request.' || CASE "to" WHEN 'received' THEN 'resubmitted' ELSE "to"::text END,
+               'request', id::text, outcome,
                jsonb_strip_nulls(jsonb_build_object('from', "from", 'to', "to", 'failure', failure_code)) || detail
         FROM moved
       )
@@ -91,8 +96,8 @@ export async function moveRequests(
   return new Set(rows.map(({ id }) => id))
 }
 
-function isJudged({ template, subject, rowFlags, outOfBand }: RequestMove): boolean {
-  return template !== undefined || subject !== undefined || rowFlags !== undefined || outOfBand !== undefined
+function isJudged({ template, subject, rowFlags, outOfBand, pendingUntil }: RequestMove): boolean {
+  return [template, subject, rowFlags, outOfBand, pendingUntil].some(value => value !== undefined)
 }
 
 function encodeMove(move: RequestMove): Readonly<Record<string, unknown>> {
@@ -112,7 +117,8 @@ function encodeMove(move: RequestMove): Readonly<Record<string, unknown>> {
     archival: move.template?.archival,
     subject: move.subject,
     row_flags: move.rowFlags,
-    out_of_band: move.outOfBand
+    out_of_band: move.outOfBand,
+    pending_until: move.pendingUntil
   }
 }
 

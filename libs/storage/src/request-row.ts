@@ -59,6 +59,10 @@ export interface RequestRow {
   readonly attempts: number
   /** The state that the stored full response tells of; null when there is none. */
   readonly respondedState: RequestState | null
+  /** From 1; each resubmission begins another, in which nothing of the earlier ones counts. */
+  readonly round: number
+  /** When it is denied unless it has been decided; of a request that waits for an officer. */
+  readonly pendingUntil: Date | null
 }
 
 /** The members of {@link RequestSummary}. */

@@ -3,6 +3,7 @@ import type { Clock } from '@app/core'
 import { CLOCK, LOG, rowFailure, type Logger } from '@app/platform'
 import { decide } from '@app/policy'
 import type { Step, StepRun } from '@app/queue'
+import { pendingSecondsOf } from '@app/templates'
 import { RequestStore, type RequestMove, type RequestRow } from '@app/storage'
 import { InternalRequests } from './internal-requests.js'
 import { PolicyFacts, type BatchFacts } from './policy-facts.js'
@@ -27,30 +28,33 @@ export class EvaluateService {
     let moves: readonly RequestMove[] = []
     const taken = await this.requests.withClaimed('evaluate', { limit: batchSize, now }, async (rows, unit) => {
       const facts = this.facts.batch(rows, now)
-      moves = await Promise.all(rows.map(row => this.judge(row, facts)))
+      moves = await Promise.all(rows.map(row => this.judge(row, facts, now)))
       await this.requests.moveAll(unit, moves, now)
     })
     return { more: taken === batchSize, next: [...new Set(moves.map(stepAfter))] }
   }
 
-  private async judge(row: RequestRow, facts: BatchFacts): Promise<RequestMove> {
+  private async judge(row: RequestRow, facts: BatchFacts, now: Date): Promise<RequestMove> {
     const move = { id: row.id, from: 'received', because } as const
     try {
       const principal = await facts.principal(row)
       if (principal === undefined) {
         return refused(row, { code: 'enroll_denied', message: `The account ${row.requesterName} is gone or disabled.` })
       }
-      if (principal.kind === 'system') return await this.internal.judge(row)
+      if (principal.kind === 'system') return await this.internal.judge(row, now)
       const decision = decide(await facts.input(row, principal))
-      const template =
-        decision.template === undefined ? {} : { template: await facts.template(row, decision.template.name) }
+      const found = decision.template && (await facts.template(row, decision.template.name))
+      const template = found === undefined ? {} : { template: found }
       switch (decision.verdict) {
         case 'approve':
-          return { ...move, ...template, to: 'approved', dispositionMessage: 'Taken Under Submission' }
-        case 'hold':
-          return { ...move, ...template, to: 'pending', dispositionMessage: 'Taken Under Submission' }
+          return { ...move, ...template, to: 'approved', ...taken(row) }
+        case 'hold': {
+          const pendingUntil = new Date(now.getTime() + pendingSecondsOf(decision.template) * 1000)
+          return { ...move, ...template, to: 'pending', pendingUntil, ...taken(row) }
+        }
         case 'deny':
-          return { ...refused(row, decision), ...template }
+          // What an earlier round spent serial numbers on keeps saying whether a key was archived for them.
+          return { ...refused(row, decision), ...(row.archival === !found?.archival ? {} : template) }
       }
     } catch (error) {
       const { code, message } = rowFailure(error, row, this.log)
@@ -62,6 +66,11 @@ export class EvaluateService {
       }
     }
   }
+}
+
+/** What a resubmitted request tells is who resubmitted it. */
+function taken({ round }: RequestRow): Pick<RequestMove, 'dispositionMessage'> {
+  return round > 1 ? {} : { dispositionMessage: 'Taken Under Submission' }
 }
 
 /** Every other decision rests for now, with a response. */

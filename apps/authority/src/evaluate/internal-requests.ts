@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { equalBytes } from '@app/core'
+import { pendingSecondsOf } from '@app/templates'
 import { ExchangeKeyStore, TemplateStore, type RequestMove, type RequestRow, type TemplateRow } from '@app/storage'
 
 const because = { actor: 'role:authority' }
@@ -15,7 +16,7 @@ export class InternalRequests {
     private readonly templates: TemplateStore
   ) {}
 
-  async judge(row: RequestRow): Promise<RequestMove> {
+  async judge(row: RequestRow, now: Date): Promise<RequestMove> {
     const template = row.templateName === null ? undefined : await this.templates.findActive(row.templateName)
     if (template !== undefined && row.templateName === 'CAExchange' && (await this.isForExchangeKey(row))) {
       return approved(row, template)
@@ -23,8 +24,10 @@ export class InternalRequests {
     // Its names come from the authority's own configuration, whatever the request says.
     if (template !== undefined && row.templateName === 'WebServer') return approved(row, template)
     // A recovery agent for a trial: made by the local administrator, who approves it by hand.
-    if (template !== undefined && row.templateName === 'KeyRecoveryAgent')
-      return { ...approved(row, template), to: 'pending' }
+    if (template !== undefined && row.templateName === 'KeyRecoveryAgent') {
+      const pendingUntil = new Date(now.getTime() + pendingSecondsOf(template.definition) * 1000)
+      return { ...approved(row, template), to: 'pending', pendingUntil }
+    }
     return {
       id: row.id,
       from: 'received',
