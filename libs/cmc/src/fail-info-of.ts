@@ -71,6 +71,8 @@ const FAIL_INFO_BY_CODE = {
   exchange_key_gone: 'badCertId',
   archival_not_configured: 'badRequest',
   no_valid_recovery_agent: 'internalCAError',
+  recovery_shares_missing: 'badRequest',
+  recovery_share_invalid: 'badRequest',
   archived_key_required: 'mustArchiveKeys',
   archived_key_unexpected: 'badRequest',
 

@@ -71,6 +71,8 @@ const HRESULT_BY_CODE = {
   exchange_key_gone: 'CRYPT_E_NO_DECRYPT_CERT',
   archival_not_configured: 'CERTSRV_E_KEY_ARCHIVAL_NOT_CONFIGURED',
   no_valid_recovery_agent: 'CERTSRV_E_NO_VALID_KRA',
+  recovery_shares_missing: 'NTE_FAIL',
+  recovery_share_invalid: 'NTE_BAD_DATA',
   archived_key_required: 'CERTSRV_E_ARCHIVED_KEY_REQUIRED',
   archived_key_unexpected: 'CERTSRV_E_ARCHIVED_KEY_UNEXPECTED',
 

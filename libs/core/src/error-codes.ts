@@ -76,6 +76,8 @@ export const ERROR_CODES = {
   exchange_key_gone: 'the exchange certificate has expired or its key has been destroyed',
   archival_not_configured: 'archival was asked of a CA that has none set up',
   no_valid_recovery_agent: 'no recovery agent certificate is usable',
+  recovery_shares_missing: 'fewer agents have handed over their share of a key than must open it together',
+  recovery_share_invalid: 'a share is not one that was made for this key',
   archived_key_required: 'the template demands archival and the request carries no key',
   archived_key_unexpected: 'the request carries a key and the template does not ask for it',
 

@@ -21,6 +21,7 @@ export {
 export { keyMismatch, verifyKeyObjectPair, verifyKeyPair } from './key-pair.js'
 export type { EcKeyParts, RsaKeyParts } from './key-parts.js'
 export { verifyKeyStrength, type StrengthDemand, type WeaknessReason } from './key-strength.js'
+export { openWithShares, transferShare, type ShareTransfer, type ThresholdOpening } from './recovery-share.js'
 export {
   openSealedKey,
   sealToAgents,
@@ -29,3 +30,10 @@ export {
   type SealEncryption,
   type SealPlan
 } from './sealed-key.js'
+export { decodeThresholdSealedKey, isThresholdSealed, type ThresholdSealedKey } from './threshold-codec.js'
+export {
+  replaceShareEnvelope,
+  sealToThreshold,
+  verifyThresholdSealedKey,
+  type ThresholdSealPlan
+} from './threshold-seal.js'

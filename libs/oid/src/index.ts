@@ -157,6 +157,9 @@ export const OID = {
   szOID_NTDS_OBJECTSID: '1.3.6.1.4.1.311.25.2.1', // MS-WCCE 2.2.2.7.7.4
   szOID_NTDS_REPLICATION: '1.3.6.1.4.1.311.25.1', // wincrypt.h
 
+  // Certkeep's own, under the arc that needs no registration (X.667, 7)
+  id_ct_thresholdSealedKey: '2.25.126047013086555244904197183237852522720', // libs/escrow, ThresholdSealedKey
+
   // Name attributes (RFC 4519 unless noted)
   id_at_commonName: '2.5.4.3',
   id_at_surname: '2.5.4.4',

@@ -70,6 +70,8 @@ const STATUS = {
   exchange_key_gone: 409,
   archival_not_configured: 409,
   no_valid_recovery_agent: 409,
+  recovery_shares_missing: 409,
+  recovery_share_invalid: 422,
   archived_key_required: 422,
   archived_key_unexpected: 422,
 
