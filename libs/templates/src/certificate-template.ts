@@ -35,6 +35,22 @@ export interface ArchivalSettings {
   readonly agentCount: number
 }
 
+/** A value of a directory attribute: text, or base64 of what is not printable text. */
+export type StoredValue = string | { readonly base64: string }
+
+/**
+ * What the directory entry that a template was imported from says beyond the template: so that an export gives back
+ * every attribute and value, in the form they had.
+ */
+export interface DirectoryEntry {
+  readonly distinguishedName: string
+  /**
+   * Attributes that the template has no member for, and those whose values would be written otherwise than they were.
+   * One without values was absent. None twice but for letter case.
+   */
+  readonly attributes: readonly { readonly name: string; readonly values: readonly StoredValue[] }[]
+}
+
 /**
  * One version of a certificate template: the attributes of MS-CRTD section 2 under plain names, and Certkeep's own
  * settings. Every member is plain JSON. A template is the only source of what a certificate made from it says.
@@ -115,4 +131,6 @@ export interface CertificateTemplate {
   readonly approvals?: number
   /** After how many seconds a request that still waits for an officer is denied; absent means 30 days. */
   readonly pendingSeconds?: number
+  /** Present on an imported template. Nothing of it is consulted but for an export. */
+  readonly directoryEntry?: DirectoryEntry
 }

@@ -41,6 +41,27 @@ const algorithms = z.strictObject({
 
 const archival = z.strictObject({ mode: z.literal('any-agent'), agentCount: z.number().int().min(1).max(64) })
 
+const printable = z
+  .string()
+  .max(65_536)
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not have control characters; give it as base64')
+const storedValue = z.union([printable, z.strictObject({ base64: z.base64().max(262_144) })])
+const directoryEntry = z.strictObject({
+  distinguishedName: printable.min(1),
+  attributes: z
+    .array(
+      z.strictObject({
+        name: z
+          .string()
+          .max(256)
+          .regex(/^[A-Za-z0-9][A-Za-z0-9.;-]*$/),
+        values: z.array(storedValue).max(4096)
+      })
+    )
+    .max(1024)
+    .refine(attributes => isWithoutRepetition(attributes.map(({ name }) => name)), 'must not name an attribute twice')
+})
+
 /** The JSON form of a certificate template; members not named here are refused. */
 export const templateSchema = z
   .strictObject({
@@ -80,7 +101,8 @@ export const templateSchema = z
     autoEnroll: uniqueListOf(name(256)),
     archival: archival.exactOptional(),
     approvals: z.number().int().min(1).max(16).exactOptional(),
-    pendingSeconds: seconds.exactOptional()
+    pendingSeconds: seconds.exactOptional(),
+    directoryEntry: directoryEntry.exactOptional()
   })
   .superRefine((template, context) => {
     const archives = isFlagSet(template.privateKeyFlags, PRIVATE_KEY_FLAG.REQUIRE_PRIVATE_KEY_ARCHIVAL)
