@@ -1,5 +1,5 @@
 import { asId, type RequestId } from '@app/core'
-import { CertificateStore, DecisionStore, type RequestMove } from '@app/storage'
+import { CertificateStore, DecisionStore, RevocationStore, type RequestMove } from '@app/storage'
 import type { TestServer } from './server.js'
 
 /** Decides a pending request by a person who has no other part in it, without the console, and wakes the server. */
@@ -36,13 +36,10 @@ export async function decidePending(
   server.running.runtime.wakeups.nudge(to === 'approved' ? 'issue' : 'respond')
 }
 
-/** Revokes what was issued for a request, as the authority does. */
+/** Revokes what was issued for a request, as an officer does. */
 export async function revokeCertificateOf(server: TestServer, requestId: number, reason = 1): Promise<void> {
-  const certificates = new CertificateStore((await server.database.open('authority')).dataSource)
-  const row = await certificates.findByRequest(asId<RequestId>(requestId))
+  const { dataSource } = await server.database.open('console')
+  const row = await new CertificateStore(dataSource).findByRequest(asId<RequestId>(requestId))
   if (row === undefined) throw new Error(`Nothing was issued for request ${requestId}.`)
-  const { caId, serialNumber } = row
-  if (!(await certificates.revoke({ caId, serialNumber }, reason, { actor: 'EXAMPLE\\officer' }, new Date()))) {
-    throw new Error(`The certificate of request ${requestId} could not be revoked.`)
-  }
+  await new RevocationStore(dataSource).revoke(row, { reason }, { actor: 'EXAMPLE\\officer' }, new Date())
 }

@@ -265,6 +265,7 @@ export function reservationSample(
     keyId: randomBytes(20),
     principalId: setting.alice,
     reservedAt: NOW,
+    templateName: archival ? setting.archival.name : setting.plain.name,
     ...changes
   }
 }

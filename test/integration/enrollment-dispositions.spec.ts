@@ -78,7 +78,8 @@ describe('a request that satisfies its template', () => {
     const before = await byUser.getFullResponse()
     await revokeCertificateOf(server, byUser.requestId)
     expect(await byUser.retrievePending(byUser.requestId, { wait: 10 })).toBe(6)
-    expect(byUser.status).toMatchObject({ ...success, dispositionName: 'revoked' })
+    const told = { ...success, dispositionName: 'revoked', dispositionMessage: 'Revoked by EXAMPLE\\officer' }
+    expect(byUser.status).toMatchObject(told)
     expect(await byUser.getFullResponse()).toEqual(before)
   })
 })

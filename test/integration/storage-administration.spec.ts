@@ -5,6 +5,7 @@ import {
   AuditLog,
   CaStore,
   CrlStore,
+  type NewCrl,
   ExchangeKeyStore,
   PrincipalStore,
   RequestStore,
@@ -384,45 +385,66 @@ describe('a recovery agent', () => {
 })
 
 describe('a CRL', () => {
-  it('has a number that only rises, and the newest one of a key is found', async () => {
+  const crl = (number: number, changes: Partial<NewCrl> = {}): NewCrl => ({
+    caId: setting.caId,
+    number,
+    keyIndex: 0,
+    kind: 'base',
+    baseNumber: null,
+    changes: 0,
+    entries: 0,
+    crl: Buffer.from(`crl ${number}`),
+    thisUpdate: NOW,
+    nextUpdate: minutes(60),
+    nextPublish: minutes(30),
+    ...changes
+  })
+  const intent = (number: number, keyIndex = 0) => ({
+    caId: setting.caId,
+    number,
+    keyIndex,
+    kind: 'base' as const,
+    tbsDigest: randomBytes(32),
+    intendedAt: NOW
+  })
+
+  it('has a number that only rises, recorded before it is signed, and the newest of a key and kind is found', async () => {
     const crls = await storeOf(CrlStore, 'authority')
     const front = await storeOf(CrlStore, 'front')
     expect(await crls.nextNumber(setting.caId)).toBe(1)
-    const crl = (number: number, keyIndex: number) => ({
-      caId: setting.caId,
-      number,
-      keyIndex,
-      crl: Buffer.from(`crl ${number}`),
-      thisUpdate: NOW,
-      nextUpdate: minutes(60)
-    })
-    await crls.add(crl(5, 0), BECAUSE)
-    for (const number of [4, 5]) await expect(crls.add(crl(number, 0), BECAUSE)).rejects.toThrow(code('conflict'))
-    await crls.add(crl(6, 0), BECAUSE)
+    await expect(crls.add(crl(5), BECAUSE)).rejects.toThrow(code('internal'))
+    for (const number of [4, 5, 6]) await crls.intend(intent(number))
+    for (const number of [5, 6]) await expect(crls.intend(intent(number))).rejects.toThrow(code('conflict'))
+    await crls.add(crl(5), BECAUSE)
+    for (const number of [4, 5]) await expect(crls.add(crl(number), BECAUSE)).rejects.toThrow(code('conflict'))
+    await crls.add(crl(6), BECAUSE)
     expect(await crls.nextNumber(setting.caId)).toBe(7)
-    expect(await front.findLatest(setting.caId)).toEqual(crl(6, 0))
+    expect(await front.findLatest(setting.caId)).toEqual(crl(6))
+
+    await crls.intend(intent(7))
+    await crls.add(crl(7, { kind: 'delta', baseNumber: 6, changes: 3 }), BECAUSE)
+    expect((await front.findLatest(setting.caId))?.number).toBe(6)
+    expect((await front.findLatest(setting.caId, 0, 'delta'))?.baseNumber).toBe(6)
+    expect((await crls.findOldestBase(setting.caId, 0, NOW))?.number).toBe(5)
 
     const cas = await storeOf(CaStore, 'authority')
     await cas.addCertificate(caCertificateSample(setting.caId, { certIndex: 1, keyIndex: 1 }), BECAUSE, NOW)
     expect(await front.findLatest(setting.caId)).toBeUndefined()
-    await crls.add(crl(7, 1), BECAUSE)
-    expect((await front.findLatest(setting.caId))?.number).toBe(7)
+    await crls.intend(intent(8, 1))
+    await crls.add(crl(8, { keyIndex: 1 }), BECAUSE)
+    expect((await front.findLatest(setting.caId))?.number).toBe(8)
     expect((await front.findLatest(setting.caId, 0))?.number).toBe(6)
-    expect(await actionsOf('crl', 7)).toEqual(['crl.published'])
+    expect(await actionsOf('crl', 8)).toEqual(['crl.published'])
+    const { rows } = await crls.list(setting.caId, 10)
+    expect(rows.map(({ number }) => number)).toEqual([8, 7, 6, 5])
   })
 
   it('of 10 with one number at once is one', async () => {
     const crls = await storeOf(CrlStore, 'authority')
     const number = await crls.nextNumber(setting.caId)
-    const crl = {
-      caId: setting.caId,
-      number,
-      keyIndex: 0,
-      crl: Buffer.from('x'),
-      thisUpdate: NOW,
-      nextUpdate: minutes(1)
-    }
-    const added = await Promise.allSettled(Array.from({ length: 10 }, () => crls.add(crl, BECAUSE)))
+    const intended = await Promise.allSettled(Array.from({ length: 10 }, () => crls.intend(intent(number))))
+    expect(intended.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    const added = await Promise.allSettled(Array.from({ length: 10 }, () => crls.add(crl(number), BECAUSE)))
     expect(added.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     expect(await actionsOf('crl', number)).toHaveLength(1)
   })

@@ -5,10 +5,12 @@ import {
   AuditLog,
   CaStore,
   CertificateStore,
+  type CrlEntryRow,
   type Database,
   type IssuedCertificate,
   RequestStore,
-  type Reservation
+  type Reservation,
+  RevocationStore
 } from '@app/storage'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
@@ -29,12 +31,17 @@ let setting: Setting
 let authority: Database
 let certificates: CertificateStore
 let requests: RequestStore
+let revocations: RevocationStore
+/** What the console may do. */
+let console: RevocationStore
 beforeAll(async () => {
   database = await createTestDatabase()
   setting = await prepareSetting(database)
   authority = await database.open('authority')
   certificates = new CertificateStore(authority.dataSource)
   requests = new RequestStore(authority.dataSource)
+  revocations = new RevocationStore(authority.dataSource)
+  console = new RevocationStore((await database.open('console')).dataSource)
 })
 afterAll(() => database.drop())
 
@@ -59,6 +66,12 @@ function issued(reservation: Reservation): IssuedCertificate {
     sha256: createHash('sha256').update(certificate).digest(),
     issuedAt: minutes(1)
   }
+}
+
+async function eventsOf(serialNumber: Uint8Array): Promise<readonly object[]> {
+  const log = new AuditLog((await database.open('console')).dataSource)
+  const objectId = Buffer.from(serialNumber).toString('hex')
+  return (await log.list({ objectType: 'certificate', objectId }, 10)).rows
 }
 
 /** Reserves, finishes and moves, as issuing does. */
@@ -86,13 +99,15 @@ describe('a certificate', () => {
       sha256: null,
       issuedAt: null,
       revokedAt: null,
-      revocationReason: null
+      revocationReason: null,
+      invalidityDate: null,
+      statusChange: null
     }
     expect(reserved).toEqual({ ...reservation, ...open, state: 'reserved' })
 
     const certificate = issued(reservation)
     await authority.transaction(unit => certificates.finish(unit, [certificate]))
-    const expected = { ...reservation, ...certificate, state: 'issued', revokedAt: null, revocationReason: null }
+    const expected = { ...open, ...reservation, ...certificate, state: 'issued' }
     expect(await certificates.findBySerial(setting.caId, reservation.serialNumber)).toEqual(expected)
     expect(await certificates.findByFingerprint(certificate.sha1)).toEqual(expected)
     expect(await certificates.findByFingerprint(certificate.sha256)).toEqual(expected)
@@ -271,38 +286,100 @@ describe('an archived key', () => {
   })
 })
 
+async function entriesOf(pages: AsyncIterable<readonly CrlEntryRow[]>): Promise<readonly CrlEntryRow[]> {
+  const rows: CrlEntryRow[] = []
+  for await (const page of pages) rows.push(...page)
+  return rows
+}
+
 describe('a revocation', () => {
+  const officer = { actor: 'officer' }
+
   it('moves certificate and request with one event, and puts the serial number on the CRL', async () => {
     const id = await only('sealed')
     const { serialNumber } = await issue(id)
     const serial = { caId: setting.caId, serialNumber }
-    expect(await certificates.revoke(serial, 1, { actor: 'officer' }, minutes(5))).toBe(true)
-    expect(await certificates.revoke(serial, 4, { actor: 'officer' }, minutes(6))).toBe(false)
-    expect(await certificates.findByRequest(id)).toMatchObject({ revokedAt: minutes(5), revocationReason: 1 })
-    expect((await requests.get(id)).state).toBe('revoked')
-    const log = new AuditLog((await database.open('console')).dataSource)
-    const objectId = Buffer.from(serialNumber).toString('hex')
-    const events = await log.list({ objectType: 'certificate', objectId }, 10)
-    expect(events.rows).toMatchObject([
+    const before = await revocations.changesOf(setting.caId, 0)
+    await console.revoke(serial, { reason: 1, invalidityDate: minutes(-5) }, officer, minutes(5))
+    const row = { revokedAt: minutes(5), revocationReason: 1, invalidityDate: minutes(-5) }
+    expect(await certificates.findByRequest(id)).toMatchObject(row)
+    expect(await requests.get(id)).toMatchObject({ state: 'revoked', dispositionMessage: 'Revoked by officer' })
+    expect(await eventsOf(serialNumber)).toMatchObject([
       { action: 'certificate.revoked', actor: 'officer', detail: { requestId: id, reason: 1 } }
     ])
-    const entries = await certificates.listForCrl(setting.caId, 0, NOW)
-    expect(entries).toContainEqual({ serialNumber, revokedAt: minutes(5), reason: 1 })
-    expect(await certificates.unrevoke(serial, BECAUSE, NOW)).toBe(false)
+    const entry = { serialNumber, revokedAt: minutes(5), reason: 1, invalidityDate: minutes(-5) }
+    expect(await entriesOf(revocations.listForCrl(setting.caId, 0, NOW))).toContainEqual(entry)
+    const after = await revocations.changesOf(setting.caId, 0)
+    expect(after.ofKey).toBeGreaterThan(before.ofKey)
+    expect(await entriesOf(revocations.listChanges(setting.caId, 0, before.last))).toMatchObject([entry])
+    expect(await entriesOf(revocations.listChanges(setting.caId, 0, after.last))).toEqual([])
+    expect(await revocations.findStatuses(setting.caId, [serialNumber, Buffer.of(1)])).toEqual([
+      { serialNumber, state: 'issued', keyIndex: 0, revokedAt: minutes(5), reason: 1, statusChange: after.ofKey }
+    ])
+  })
+
+  it('for good stays, though its reason may be written anew', async () => {
+    const { serialNumber } = await issue(await only('sealed'))
+    const serial = { caId: setting.caId, serialNumber }
+    await console.revoke(serial, { reason: 1 }, officer, minutes(5))
+    for (const reason of [1, 6]) {
+      await expect(console.revoke(serial, { reason }, officer, minutes(6))).rejects.toThrow(code('revocation_state'))
+    }
+    await expect(console.release(serial, undefined, officer, minutes(6))).rejects.toThrow(code('revocation_state'))
+    await console.revoke(serial, { reason: 4 }, officer, minutes(7))
+    expect(await certificates.findBySerial(setting.caId, serialNumber)).toMatchObject({
+      revokedAt: minutes(5),
+      revocationReason: 4
+    })
+    expect(await eventsOf(serialNumber)).toMatchObject([{ detail: { reason: 4, previousReason: 1 } }, {}])
   })
 
   it('of a certificate on hold is taken back or made final, since the time of the hold', async () => {
     const [first, second] = await requestsIn(database, setting, 'sealed', { count: 2 })
     const held = await issue(first as RequestId)
     const lost = await issue(second as RequestId)
-    await certificates.revoke(held, 6, BECAUSE, minutes(5))
-    await certificates.revoke(lost, 6, BECAUSE, minutes(5))
-    expect(await certificates.unrevoke(held, BECAUSE, minutes(6))).toBe(true)
+    await console.revoke(held, { reason: 6 }, BECAUSE, minutes(5))
+    await console.revoke(lost, { reason: 6 }, BECAUSE, minutes(5))
+    const { last } = await revocations.changesOf(setting.caId, 0)
+    await expect(console.revoke(held, { reason: 6 }, BECAUSE, NOW)).rejects.toThrow(code('revocation_state'))
+    await console.release(held, undefined, BECAUSE, minutes(6))
     expect(await certificates.findByRequest(first as RequestId)).toMatchObject({ revokedAt: null })
     expect((await requests.get(first as RequestId)).state).toBe('issued')
-    expect(await certificates.revoke(lost, 1, BECAUSE, minutes(7))).toBe(true)
+    const removed = { serialNumber: held.serialNumber, revokedAt: null, reason: null, invalidityDate: null }
+    expect(await entriesOf(revocations.listChanges(setting.caId, 0, last))).toMatchObject([removed])
+    await expect(console.release(held, undefined, BECAUSE, NOW)).rejects.toThrow(code('revocation_state'))
+    await console.revoke(lost, { reason: 1 }, BECAUSE, minutes(7))
     const row = await certificates.findByRequest(second as RequestId)
     expect(row).toMatchObject({ revokedAt: minutes(5), revocationReason: 1 })
+  })
+
+  it('is refused to whoever has not seen the last one, and one of many at once wins', async () => {
+    const certificate = await issue(await only('sealed'))
+    const races = await Promise.allSettled(
+      Array.from({ length: 12 }, () =>
+        console.revoke(certificate, { reason: 6, expectedChange: 0 }, officer, minutes(5))
+      )
+    )
+    expect(races.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    const lost = races.flatMap(race => (race.status === 'rejected' ? [race.reason as unknown] : []))
+    expect(lost.every(error => isAppError(error, 'conflict'))).toBe(true)
+    const row = await certificates.findBySerial(setting.caId, certificate.serialNumber)
+    const change = row?.statusChange ?? 0
+    await expect(console.release(certificate, change - 1, officer, NOW)).rejects.toThrow(code('conflict'))
+    await console.release(certificate, change, officer, NOW)
+    expect(await eventsOf(certificate.serialNumber)).toHaveLength(2)
+  })
+
+  it('of a certificate of somebody else, or of none, is refused to the front', async () => {
+    const { alice, bob } = setting
+    const certificate = await issue(await only('sealed'), { principalId: alice })
+    const front = new RevocationStore((await database.open('front')).dataSource)
+    const byFront = (principal: typeof alice) => front.revokeOwn(certificate, principal, { reason: 1 }, BECAUSE, NOW)
+    await expect(byFront(bob)).rejects.toThrow(code('not_found'))
+    await expect(front.revoke(certificate, { reason: 1 }, BECAUSE, NOW)).rejects.toThrow(code('internal'))
+    await byFront(alice)
+    const unknown = { caId: setting.caId, serialNumber: randomBytes(16) }
+    await expect(console.revoke(unknown, { reason: 1 }, BECAUSE, NOW)).rejects.toThrow(code('not_found'))
   })
 
   it('is on the CRL of the key that signed the certificate, until its end', async () => {
@@ -311,11 +388,12 @@ describe('a revocation', () => {
     const id = await only('sealed')
     const certificate = await issue(id, { certIndex: 1, notAfter: minutes(60) })
     const { serialNumber } = certificate
-    await certificates.revoke(certificate, 0, BECAUSE, minutes(5))
-    const entry = { serialNumber, revokedAt: minutes(5), reason: 0 }
-    expect(await certificates.listForCrl(setting.caId, 1, minutes(60))).toEqual([entry])
-    expect(await certificates.listForCrl(setting.caId, 1, minutes(61))).toEqual([])
-    expect(await certificates.listForCrl(setting.caId, 0, NOW)).not.toContainEqual(entry)
+    await console.revoke(certificate, { reason: 0 }, BECAUSE, minutes(5))
+    const entry = { serialNumber, revokedAt: minutes(5), reason: 0, invalidityDate: null }
+    expect(await entriesOf(revocations.listForCrl(setting.caId, 1, minutes(60)))).toEqual([entry])
+    expect(await entriesOf(revocations.listForCrl(setting.caId, 1, minutes(61)))).toEqual([])
+    expect(await entriesOf(revocations.listForCrl(setting.caId, 0, NOW))).not.toContainEqual(entry)
+    expect(await entriesOf(revocations.listChanges(setting.caId, 1, 0))).toMatchObject([entry])
   })
 })
 
@@ -327,9 +405,11 @@ describe('an abandoned serial number', () => {
     await authority.transaction(unit => certificates.abandon(unit, [reservation], BECAUSE, minutes(1)))
     const finished = authority.transaction(unit => certificates.finish(unit, [issued(reservation)]))
     await expect(finished).rejects.toThrow(code('conflict'))
-    const entries = await certificates.listForCrl(setting.caId, 0, NOW)
     const { serialNumber } = reservation
-    expect(entries).toContainEqual({ serialNumber, revokedAt: NOW, reason: null })
+    const entry = { serialNumber, revokedAt: NOW, reason: null, invalidityDate: null }
+    expect(await entriesOf(revocations.listForCrl(setting.caId, 0, NOW))).toContainEqual(entry)
+    const { last } = await revocations.changesOf(setting.caId, 0)
+    expect(await entriesOf(revocations.listChanges(setting.caId, 0, last - 1))).toMatchObject([entry])
     await expect(issue(id)).resolves.toBeDefined()
   })
 })

@@ -105,6 +105,11 @@ const NOBODY = [
   'DELETE FROM certkeep.certificate',
   'DELETE FROM certkeep.crl',
   'UPDATE certkeep.crl SET crl = crl',
+  'UPDATE certkeep.crl_intent SET tbs_digest = tbs_digest',
+  'DELETE FROM certkeep.crl_intent',
+  'UPDATE certkeep.certificate SET revoked_at = now()',
+  'UPDATE certkeep.certificate SET revocation_reason = 0',
+  'UPDATE certkeep.status_change SET last = 0',
   'UPDATE certkeep.sealed_key SET sealed = sealed',
   'UPDATE certkeep.archived_key_envelope SET envelope = envelope',
   'UPDATE certkeep.certificate SET tbs = tbs',
@@ -153,7 +158,8 @@ const REFUSED: Readonly<Record<(typeof PROCESS_ROLES)[number], readonly string[]
     'INSERT INTO certkeep.group_member DEFAULT VALUES',
     'INSERT INTO certkeep.credential DEFAULT VALUES',
     'UPDATE certkeep.enrollment_secret SET witness_key = witness_key',
-    'SELECT * FROM certkeep.audit_event'
+    'SELECT * FROM certkeep.audit_event',
+    `SELECT certkeep.revoke_certificate(1, decode('01', 'hex'), NULL, NULL, 1, NULL, 'x', '{}', now())`
   ],
   console: [
     `UPDATE certkeep.request_decision SET kind = 'approve'`,
@@ -166,7 +172,6 @@ const REFUSED: Readonly<Record<(typeof PROCESS_ROLES)[number], readonly string[]
     REQUEST,
     'UPDATE certkeep.request SET template_id = template_id',
     'INSERT INTO certkeep.certificate DEFAULT VALUES',
-    'UPDATE certkeep.certificate SET revoked_at = now()',
     'INSERT INTO certkeep.crl DEFAULT VALUES',
     'INSERT INTO certkeep.exchange_key DEFAULT VALUES',
     'INSERT INTO certkeep.ca DEFAULT VALUES',
@@ -247,6 +252,7 @@ describe('a table', () => {
       certificate: 'authority console front',
       credential: 'console front',
       crl: 'authority console front',
+      crl_intent: 'authority',
       directory_domain: 'console',
       enrollment_agent_scope: 'authority console front',
       enrollment_secret: 'front',
@@ -265,6 +271,7 @@ describe('a table', () => {
       schema_migration: 'archive authority console front',
       sealed_key: 'archive',
       sealed_key_agent: 'archive',
+      status_change: 'authority',
       template: 'archive authority console front'
     })
   })

@@ -10,6 +10,7 @@ import {
   PrincipalStore,
   RequestStore,
   ResponseStore,
+  RevocationStore,
   TemplateStore,
   type ConnectionSettings
 } from '@app/storage'
@@ -17,6 +18,7 @@ import { PipelineSteps } from './pipeline-steps.js'
 import { PublicationSteps } from './publication-steps.js'
 import { CaRegistry } from './ca/ca-registry.js'
 import { CrlService } from './crl/crl.service.js'
+import { CrlSigner } from './crl/crl-signer.js'
 import { EvaluateService } from './evaluate/evaluate.service.js'
 import { InternalRequests } from './evaluate/internal-requests.js'
 import { PolicyFacts } from './evaluate/policy-facts.js'
@@ -37,6 +39,7 @@ const stores = [
   PrincipalStore,
   RequestStore,
   ResponseStore,
+  RevocationStore,
   TemplateStore
 ]
 
@@ -56,6 +59,7 @@ export class AuthorityModule {
         CaRegistry,
         Completion,
         CrlService,
+        CrlSigner,
         EvaluateService,
         ExchangeRequests,
         ExpireService,

@@ -21,7 +21,7 @@ import {
   type Shutdown
 } from '@app/platform'
 import { CaStore, openDatabase } from '@app/storage'
-import { DistributionService } from '../../front/src/distribution/distribution.service.js'
+import { DistributionService, type PublicFile } from '../../front/src/distribution/distribution.service.js'
 import { ConsoleModule } from '../../console/src/console.module.js'
 import { FrontModule } from '../../front/src/front.module.js'
 import { CaSetup } from '../../authority/src/ca/ca-setup.js'
@@ -185,11 +185,20 @@ async function startPlainListeners(
     if (path === '/healthz') return { contentType: 'application/json', body: '{"status":"ok"}' }
     const file = await distribution.find(path)
     if (file === undefined) return undefined
-    return { contentType: file.type, body: file.body, headers: { 'cache-control': `public, max-age=${file.maxAge}` } }
+    return { contentType: file.type, body: file.body, headers: cachingHeaders(file) }
   }
   const http = createPlainListener([files], log)
   shutdown.add('http', grace => http.close(grace))
   return { http: await http.listen(config.http.host, config.http.port), metrics: metricsPort }
+}
+
+function cachingHeaders(file: PublicFile): Readonly<Record<string, string>> {
+  return {
+    'cache-control': `public, max-age=${file.maxAge}`,
+    etag: `"${file.etag}"`,
+    'last-modified': file.modifiedAt.toUTCString(),
+    ...(file.expiresAt === undefined ? {} : { expires: file.expiresAt.toUTCString() })
+  }
 }
 
 function describeApi(app: NestFastifyApplication, config: Config): void {

@@ -108,6 +108,7 @@ const FAIL_INFO_BY_CODE = {
   agent_usage: 'badCertId',
   agent_restricted: 'badRequest',
   account_unknown: 'badIdentity',
+  revocation_state: 'badRequest',
   denied_by_officer: 'badRequest',
   withdrawn: 'badRequest',
   pending_expired: 'badRequest',

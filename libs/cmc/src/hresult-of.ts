@@ -108,6 +108,7 @@ const HRESULT_BY_CODE = {
   agent_usage: 'CERT_E_WRONG_USAGE',
   agent_restricted: 'CERTSRV_E_RESTRICTEDOFFICER',
   account_unknown: 'CRYPT_E_NOT_FOUND',
+  revocation_state: 'ERROR_INVALID_DATA',
   denied_by_officer: 'CERTSRV_E_ADMIN_DENIED_REQUEST',
   withdrawn: 'CERTSRV_E_ADMIN_DENIED_REQUEST',
   pending_expired: 'CERTSRV_E_ADMIN_DENIED_REQUEST',

@@ -114,6 +114,7 @@ export const ERROR_CODES = {
   agent_usage: 'who signed for another has no enrollment agent certificate',
   agent_restricted: 'the enrollment agent may not enroll for this account and template',
   account_unknown: 'the account that a request is made for is unknown or disabled',
+  revocation_state: 'the certificate is not in a state that this revocation or release needs',
   denied_by_officer: 'an officer denied the request',
   withdrawn: 'the requester took the request back',
   pending_expired: 'nobody decided the request in the time that its template sets',

@@ -19,6 +19,8 @@ export interface Issuer {
   readonly scheme: SignatureScheme
   /** Where its CRL is. */
   readonly crlUrls: readonly string[]
+  /** Where the delta of its CRL is, if it has deltas. */
+  readonly deltaCrlUrls?: readonly string[]
   /** Where its own certificate is. */
   readonly caIssuersUrls: readonly string[]
   readonly ocspUrls: readonly string[]
@@ -95,6 +97,8 @@ export function issuerExtensions(issuer: Issuer, sources: RevocationSources): Ex
   if (sources === 'all' && issuer.crlUrls.length > 0) {
     extensions.push(plain(OID.id_ce_cRLDistributionPoints, encodeCrlDistributionPoints(issuer.crlUrls)))
   }
+  const deltas = sources === 'all' ? (issuer.deltaCrlUrls ?? []) : []
+  if (deltas.length > 0) extensions.push(plain(OID.id_ce_freshestCRL, encodeCrlDistributionPoints(deltas)))
   if (ocsp.length + issuer.caIssuersUrls.length > 0) {
     const access = encodeAuthorityInfoAccess({ caIssuers: issuer.caIssuersUrls, ocsp })
     extensions.push(plain(OID.id_pe_authorityInfoAccess, access))

@@ -103,6 +103,7 @@ export const OID = {
   id_ce_basicConstraints: '2.5.29.19', // RFC 5280, 4.2.1.9
   id_ce_cRLNumber: '2.5.29.20', // RFC 5280, 5.2.3
   id_ce_cRLReasons: '2.5.29.21', // RFC 5280, 5.3.1
+  id_ce_invalidityDate: '2.5.29.24', // RFC 5280, 5.3.2
   id_ce_deltaCRLIndicator: '2.5.29.27', // RFC 5280, 5.2.4
   id_ce_cRLDistributionPoints: '2.5.29.31', // RFC 5280, 4.2.1.13
   id_ce_certificatePolicies: '2.5.29.32', // RFC 5280, 4.2.1.4
@@ -110,11 +111,14 @@ export const OID = {
   id_ce_authorityKeyIdentifier: '2.5.29.35', // RFC 5280, 4.2.1.1
   id_ce_extKeyUsage: '2.5.29.37', // RFC 5280, 4.2.1.12
   anyExtendedKeyUsage: '2.5.29.37.0', // RFC 5280, 4.2.1.12
+  id_ce_freshestCRL: '2.5.29.46', // RFC 5280, 4.2.1.15
   id_pe_authorityInfoAccess: '1.3.6.1.5.5.7.1.1', // RFC 5280, 4.2.2.1
   id_ad_caIssuers: '1.3.6.1.5.5.7.48.2', // RFC 5280, 4.2.2.1
   id_ad_ocsp: '1.3.6.1.5.5.7.48.1', // RFC 5280, 4.2.2.1
   id_on_SmtpUTF8Mailbox: '1.3.6.1.5.5.7.8.9', // RFC 9598, 3
   id_pkix_ocsp_nocheck: '1.3.6.1.5.5.7.48.1.5', // RFC 6960, 4.2.2.2.1
+  id_pkix_ocsp_basic: '1.3.6.1.5.5.7.48.1.1', // RFC 6960, 4.2.1
+  id_pkix_ocsp_nonce: '1.3.6.1.5.5.7.48.1.2', // RFC 9654, 2.1
 
   // Extended key usages
   id_kp_serverAuth: '1.3.6.1.5.5.7.3.1', // RFC 5280, 4.2.1.12
@@ -143,12 +147,14 @@ export const OID = {
   szOID_NT_PRINCIPAL_NAME: '1.3.6.1.4.1.311.20.2.3', // wincrypt.h
   szOID_CERTSRV_CA_VERSION: '1.3.6.1.4.1.311.21.1', // wincrypt.h
   szOID_CERTSRV_PREVIOUS_CERT_HASH: '1.3.6.1.4.1.311.21.2', // wincrypt.h
+  szOID_CRL_VIRTUAL_BASE: '1.3.6.1.4.1.311.21.3', // wincrypt.h
   szOID_CRL_NEXT_PUBLISH: '1.3.6.1.4.1.311.21.4', // wincrypt.h
   szOID_CERTIFICATE_TEMPLATE: '1.3.6.1.4.1.311.21.7', // MS-WCCE 2.2.2.7.7.2
   szOID_ENTERPRISE_OID_ROOT: '1.3.6.1.4.1.311.21.8', // wincrypt.h
   szOID_RDN_DUMMY_SIGNER: '1.3.6.1.4.1.311.21.9', // wincrypt.h
   szOID_APPLICATION_CERT_POLICIES: '1.3.6.1.4.1.311.21.10', // MS-WCCE 2.2.2.7.7.3
   szOID_ARCHIVED_KEY_ATTR: '1.3.6.1.4.1.311.21.13', // MS-WCCE 2.2.2.7.8
+  szOID_CRL_SELF_CDP: '1.3.6.1.4.1.311.21.14', // wincrypt.h
   szOID_ARCHIVED_KEY_CERT_HASH: '1.3.6.1.4.1.311.21.16', // wincrypt.h
   szOID_ISSUED_CERT_HASH: '1.3.6.1.4.1.311.21.17', // MS-WCCE 3.2.1.4.2.1.4.8.2
   szOID_REQUEST_CLIENT_INFO: '1.3.6.1.4.1.311.21.20', // MS-WCCE 2.2.2.7.4

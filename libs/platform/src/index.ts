@@ -16,7 +16,12 @@ export {
   type HttpsApplication,
   type HttpsApplicationOptions
 } from './http/https-application.js'
-export { distributionUrls, type DistributionUrls } from './http/distribution-urls.js'
+export {
+  certificateUrls,
+  distributionUrls,
+  type CertificateUrls,
+  type DistributionUrls
+} from './http/distribution-urls.js'
 export { BINARY_MEDIA_TYPES, Consumes, mediaTypeOf } from './http/media-types.js'
 export {
   createPlainListener,

@@ -34,14 +34,41 @@ export interface CaCertificateRow {
   readonly sha1: Buffer | null
 }
 
-/** One CRL as published. */
-export interface CrlRow {
+/** A complete CRL, or one of the changes since a complete one (RFC 5280, 5.2.4). */
+export type CrlKind = 'base' | 'delta'
+
+/** One CRL as published, without its bytes. */
+export interface CrlSummary {
   readonly caId: CaId
-  /** The CRL number (RFC 5280, 5.2.3): rises with each CRL of a CA, whichever its key. */
+  /** The CRL number (RFC 5280, 5.2.3): rises with each CRL of a CA, whichever its key and its kind. */
   readonly number: number
   readonly keyIndex: number
-  /** DER */
-  readonly crl: Buffer
+  readonly kind: CrlKind
+  /** The base that a delta states the changes since; null for a base. */
+  readonly baseNumber: number | null
+  /** The last change of a certificate's status that it knows of. */
+  readonly changes: number
+  /** How many certificates it lists. */
+  readonly entries: number
   readonly thisUpdate: Date
   readonly nextUpdate: Date
+  /** When the next one of its kind is due, if nothing happens before. */
+  readonly nextPublish: Date
+}
+
+/** One CRL as published. */
+export interface CrlRow extends CrlSummary {
+  /** DER */
+  readonly crl: Buffer
+}
+
+/** What is recorded of a CRL before it is signed. */
+export interface CrlIntentRow {
+  readonly caId: CaId
+  readonly number: number
+  readonly keyIndex: number
+  readonly kind: CrlKind
+  /** SHA-256 of the TBSCertList; null for a CRL from before this was recorded. */
+  readonly tbsDigest: Buffer | null
+  readonly intendedAt: Date
 }

@@ -30,6 +30,12 @@ export interface CertificateRow {
   readonly revokedAt: Date | null
   /** CRLReason (RFC 5280, 5.3.1). */
   readonly revocationReason: number | null
+  /** Since when the certificate is not to be trusted, as far as known (RFC 5280, 5.3.2). */
+  readonly invalidityDate: Date | null
+  /** The number of the last change of its status at its CA; null when it has never changed. */
+  readonly statusChange: number | null
+  /** The template that it was made from. */
+  readonly templateName: string | null
 }
 
 /** The members of {@link CertificateSummary}. */
@@ -51,17 +57,34 @@ export const CERTIFICATE_SUMMARY_COLUMNS = [
   'reservedAt',
   'issuedAt',
   'revokedAt',
-  'revocationReason'
+  'revocationReason',
+  'invalidityDate',
+  'statusChange',
+  'templateName'
 ] as const satisfies readonly (keyof CertificateRow)[]
 
 /** What a list shows of a certificate. */
 export type CertificateSummary = Pick<CertificateRow, (typeof CERTIFICATE_SUMMARY_COLUMNS)[number]>
 
-/** What a CRL says of a certificate. An abandoned serial number has the time of its reservation. */
+/** What a CRL says of a certificate. */
 export interface CrlEntryRow {
   readonly serialNumber: Buffer
-  readonly revokedAt: Date
+  /** Of an abandoned serial number the time of its reservation; null for a certificate that was taken off hold. */
+  readonly revokedAt: Date | null
   readonly reason: number | null
+  readonly invalidityDate: Date | null
+}
+
+/** What the status of a certificate is answered from. */
+export interface CertificateStatusRow {
+  readonly serialNumber: Buffer
+  readonly state: CertificateRow['state']
+  readonly keyIndex: number
+  /** Of an abandoned serial number the time of its reservation. */
+  readonly revokedAt: Date | null
+  readonly reason: number | null
+  /** As `CertificateRow.statusChange`. */
+  readonly statusChange: number | null
 }
 
 /** The signed PKIResponse for a request, in the state that it tells of. */

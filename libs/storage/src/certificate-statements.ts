@@ -8,13 +8,14 @@ export const RESERVE: Statement = {
   text: `
     INSERT INTO certkeep.certificate (
       ca_id, serial_number, cert_index, request_id, state, archival, sealed_key_request_id, tbs, subject, not_before,
-      not_after, key_id, principal_id, reserved_at)
+      not_after, key_id, principal_id, reserved_at, template_name)
     SELECT ca_id, serial_number, cert_index, request_id, 'reserved', archival, sealed_key_request_id, tbs, subject,
-           not_before, not_after, key_id, principal_id, reserved_at
+           not_before, not_after, key_id, principal_id, reserved_at, template_name
     FROM unnest($1::integer[], $2::bytea[], $3::integer[], $4::integer[], $5::boolean[], $6::integer[], $7::bytea[],
-                $8::text[], $9::timestamptz[], $10::timestamptz[], $11::bytea[], $12::uuid[], $13::timestamptz[])
+                $8::text[], $9::timestamptz[], $10::timestamptz[], $11::bytea[], $12::uuid[], $13::timestamptz[],
+                $14::text[])
       AS r (ca_id, serial_number, cert_index, request_id, archival, sealed_key_request_id, tbs, subject, not_before,
-            not_after, key_id, principal_id, reserved_at)`
+            not_after, key_id, principal_id, reserved_at, template_name)`
 }
 
 export const FINISH: Statement = {
@@ -47,12 +48,18 @@ export const FIND_OTHER_OWNERS: Statement = {
     ) AS o`
 }
 
-/** Parameters: CA ids, serial numbers, time, actor, detail. */
+/** Parameters: CA ids, ascending. Gives the number of the next change of a status at each, and keeps others waiting. */
+export const NUMBER_CHANGES: Statement = {
+  text: `SELECT ca_id AS "caId", certkeep.number_status_change(ca_id) AS change FROM unnest($1::integer[]) AS c (ca_id)`
+}
+
+/** Parameters: CA ids, serial numbers, time, actor, detail, numbers of the changes. */
 export const ABANDON: Statement = {
   text: `
     WITH abandoned AS (
-      UPDATE certkeep.certificate AS c SET state = 'abandoned', sealed_key_request_id = NULL
-      FROM unnest($1::integer[], $2::bytea[]) AS a (ca_id, serial_number)
+      UPDATE certkeep.certificate AS c
+      SET state = 'abandoned', sealed_key_request_id = NULL, status_change = a.status_change
+      FROM unnest($1::integer[], $2::bytea[], $6::bigint[]) AS a (ca_id, serial_number, status_change)
       WHERE c.ca_id = a.ca_id AND c.serial_number = a.serial_number AND c.state = 'reserved'
       RETURNING c.request_id, c.serial_number
     ), event AS (
@@ -62,59 +69,6 @@ export const ABANDON: Statement = {
       FROM abandoned
     )
     SELECT request_id FROM abandoned`
-}
-
-/**
- * Parameters: CA id, serial number, time, reason, actor, detail. A certificate on hold may get a final reason; it stays
- * revoked since the hold, and its request has moved before.
- */
-export const REVOKE: Statement = {
-  text: `
-    WITH revoked AS (
-      UPDATE certkeep.certificate
-      SET revoked_at = coalesce(revoked_at, $3), revocation_reason = $4
-      WHERE ca_id = $1 AND serial_number = $2 AND state = 'issued'
-        AND (revoked_at IS NULL OR (revocation_reason = 6 AND $4 <> 6))
-      RETURNING request_id
-    ), moved AS (
-      UPDATE certkeep.request AS r SET state = 'revoked' FROM revoked WHERE r.id = revoked.request_id AND state = 'issued'
-    ), event AS (
-      INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
-      SELECT $3::timestamptz, $5, 'certificate.revoked', 'certificate', encode($2, 'hex'), 'success',
-             jsonb_build_object('requestId', request_id, 'reason', $4::integer) || $6::jsonb
-      FROM revoked
-    )
-    SELECT request_id FROM revoked`
-}
-
-/** Parameters: CA id, serial number, time, actor, detail. */
-export const UNREVOKE: Statement = {
-  text: `
-    WITH released AS (
-      UPDATE certkeep.certificate SET revoked_at = NULL, revocation_reason = NULL
-      WHERE ca_id = $1 AND serial_number = $2 AND state = 'issued' AND revocation_reason = 6
-      RETURNING request_id
-    ), moved AS (
-      UPDATE certkeep.request AS r SET state = 'issued' FROM released WHERE r.id = released.request_id AND state = 'revoked'
-    ), event AS (
-      INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
-      SELECT $3::timestamptz, $4, 'certificate.unrevoked', 'certificate', encode($2, 'hex'), 'success',
-             jsonb_build_object('requestId', request_id) || $5::jsonb
-      FROM released
-    )
-    SELECT request_id FROM released`
-}
-
-/** Parameters: CA id, key index, time. */
-export const FOR_CRL: Statement = {
-  text: `
-    SELECT c.serial_number AS "serialNumber", coalesce(c.revoked_at, c.reserved_at) AS "revokedAt",
-           c.revocation_reason AS reason
-    FROM certkeep.certificate AS c
-    JOIN certkeep.ca_certificate AS ca ON ca.ca_id = c.ca_id AND ca.cert_index = c.cert_index
-    WHERE c.ca_id = $1 AND ca.key_index = $2 AND c.not_after >= $3
-      AND (c.revoked_at IS NOT NULL OR c.state = 'abandoned')
-    ORDER BY c.serial_number`
 }
 
 const ALL = `SELECT ${selectList(certificateEntity, 'c')} FROM certkeep.certificate AS c`

@@ -2,12 +2,7 @@ import { AppError, type CaId, type PrincipalId, type RequestId } from '@app/core
 import type { DataSource } from 'typeorm'
 import type { Because } from './audit-row.js'
 import { encodeByteaArray } from './bytea-array.js'
-import {
-  CERTIFICATE_SUMMARY_COLUMNS,
-  type CertificateRow,
-  type CertificateSummary,
-  type CrlEntryRow
-} from './certificate-row.js'
+import { CERTIFICATE_SUMMARY_COLUMNS, type CertificateRow, type CertificateSummary } from './certificate-row.js'
 import * as sql from './certificate-statements.js'
 import { certificateEntity } from './entities.js'
 import { selectList } from './entity.js'
@@ -19,7 +14,7 @@ import type { Unit } from './unit.js'
 /** A serial number and the TBS that is about to be signed under it. */
 export interface Reservation extends Pick<
   CertificateRow,
-  'caId' | 'certIndex' | 'requestId' | 'archival' | 'sealedKeyRequestId' | 'subject' | 'principalId'
+  'caId' | 'certIndex' | 'requestId' | 'archival' | 'sealedKeyRequestId' | 'subject' | 'principalId' | 'templateName'
 > {
   readonly serialNumber: Uint8Array
   readonly tbs: Uint8Array
@@ -35,6 +30,11 @@ export interface KeyOfRequest {
   /** SHA-1 of the public key's bit string. */
   readonly keyId: Uint8Array
   readonly principalId: PrincipalId
+}
+
+interface Numbered {
+  readonly caId: CaId
+  readonly change: number
 }
 
 /** What names a certificate within the installation. */
@@ -89,7 +89,8 @@ export class CertificateStore {
       column(({ notAfter }) => notAfter),
       byteColumn(({ keyId }) => keyId),
       column(({ principalId }) => principalId),
-      column(({ reservedAt }) => reservedAt)
+      column(({ reservedAt }) => reservedAt),
+      column(({ templateName }) => templateName)
     ])
   }
 
@@ -122,12 +123,16 @@ export class CertificateStore {
   /** Gives reservations up, with an audit event each; the numbers go on the CRLs. Those not reserved are left alone. */
   async abandon(unit: Unit, serials: readonly SerialNumberOf[], because: Because, now: Date): Promise<void> {
     if (serials.length === 0) return
+    const caIds = [...new Set(serials.map(({ caId }) => caId))].toSorted((a, b) => a - b)
+    const numbered = await query<Numbered>(this.dataSource, unit, sql.NUMBER_CHANGES, [caIds])
+    const changes = new Map(numbered.map(({ caId, change }) => [caId, change]))
     await query(this.dataSource, unit, sql.ABANDON, [
       serials.map(({ caId }) => caId),
       encodeByteaArray(serials.map(({ serialNumber }) => serialNumber)),
       now,
       because.actor,
-      storableJson(because.detail ?? {})
+      storableJson(because.detail ?? {}),
+      serials.map(({ caId }) => changes.get(caId))
     ])
   }
 
@@ -178,33 +183,6 @@ export class CertificateStore {
     const text = `${SUMMARY} ${conditions.where()} ORDER BY c.request_id DESC ${conditions.limit(limit)}`
     const rows = await query<CertificateSummary>(this.dataSource, undefined, { text }, conditions.values)
     return pageOf(rows, limit, ({ requestId }) => String(requestId))
-  }
-
-  /**
-   * Revokes a certificate and moves its request, with one audit event. Whether it did: not when it is revoked already,
-   * save that one on hold may get a final reason. `reason` is a CRLReason (RFC 5280, 5.3.1).
-   */
-  async revoke(serial: SerialNumberOf, reason: number, because: Because, now: Date): Promise<boolean> {
-    const { caId, serialNumber } = serial
-    const values = [caId, serialNumber, now, reason, because.actor, storableJson(because.detail ?? {})]
-    const rows = await query(this.dataSource, undefined, sql.REVOKE, values)
-    return rows.length > 0
-  }
-
-  /** Takes a certificate off hold, the one reason that can be taken back. Whether it did. */
-  async unrevoke(serial: SerialNumberOf, because: Because, now: Date): Promise<boolean> {
-    const { caId, serialNumber } = serial
-    const values = [caId, serialNumber, now, because.actor, storableJson(because.detail ?? {})]
-    const rows = await query(this.dataSource, undefined, sql.UNREVOKE, values)
-    return rows.length > 0
-  }
-
-  /**
-   * What the CRL of a CA's key lists, by serial number: what was revoked or abandoned and had not ended at `time`. Give
-   * the time of the previous CRL, so that each entry is once more on a CRL after its end (RFC 5280, 3.3).
-   */
-  listForCrl(caId: CaId, keyIndex: number, time: Date): Promise<readonly CrlEntryRow[]> {
-    return query<CrlEntryRow>(this.dataSource, undefined, sql.FOR_CRL, [caId, keyIndex, time])
   }
 }
 

@@ -40,9 +40,14 @@ export const crlEntity = entity<CrlRow>('crl', {
   caId: key(integer),
   number: key(bigint),
   keyIndex: integer,
+  kind: text,
+  baseNumber: bigint,
+  changes: bigint,
+  entries: integer,
   crl: bytes,
   thisUpdate: time,
-  nextUpdate: time
+  nextUpdate: time,
+  nextPublish: time
 })
 
 export const templateEntity = entity<TemplateRow>('template', {
@@ -236,7 +241,10 @@ export const certificateEntity = entity<CertificateRow>('certificate', {
   reservedAt: time,
   issuedAt: time,
   revokedAt: time,
-  revocationReason: integer
+  revocationReason: integer,
+  invalidityDate: time,
+  statusChange: bigint,
+  templateName: text
 })
 
 export const responseEntity = entity<ResponseRow>('response', {

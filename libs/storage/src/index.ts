@@ -6,7 +6,13 @@ export { type AuditFilter, AuditLog, type ExportedEvent } from './audit-log.js'
 export * from './audit-row.js'
 export * from './ca-row.js'
 export * from './ca-store.js'
-export type { CertificateRow, CertificateSummary, CrlEntryRow, ResponseRow } from './certificate-row.js'
+export type {
+  CertificateRow,
+  CertificateStatusRow,
+  CertificateSummary,
+  CrlEntryRow,
+  ResponseRow
+} from './certificate-row.js'
 export * from './certificate-store.js'
 export { type ConnectionSettings, dataSourceOptions } from './connection.js'
 export * from './crl-store.js'
@@ -31,6 +37,7 @@ export * from './request-store.js'
 export type { NewEnvelope, NewRequest, Submitted } from './request-submission.js'
 export * from './response-store.js'
 export * from './role-store.js'
+export * from './revocation-store.js'
 export * from './roles.js'
 export * from './session-store.js'
 export * from './template-row.js'

@@ -115,7 +115,8 @@ export function decodeSerialNumber(reader: DerReader, what: string): Uint8Array 
   return content
 }
 
-function requireSerialNumber(content: Uint8Array, what: string): void {
+/** Throws `x509_structure` unless the content octets are those of a positive, minimal INTEGER of at most 20. */
+export function requireSerialNumber(content: Uint8Array, what: string): void {
   const first = content[0] ?? 0x80
   // A leading zero octet is right only before one that would make the number negative.
   const isPositive = first < 0x80 && (first > 0 || (content[1] ?? 0) >= 0x80)

@@ -1,4 +1,4 @@
-import { AppError, concatBytes, equalBytes } from '@app/core'
+import { AppError, equalBytes } from '@app/core'
 import {
   DerReader,
   encodeBitString,
@@ -11,15 +11,10 @@ import {
 } from '@app/der'
 import { OID } from '@app/oid'
 import { decodeAlgorithmIdentifier, type AlgorithmIdentifier } from './algorithm.js'
-import {
-  decodeRfc5280Time,
-  decodeSerialNumber,
-  decodeSignatureBits,
-  encodeSerialNumber,
-  serialHexOf
-} from './certificate.js'
+import { decodeRfc5280Time, decodeSerialNumber, decodeSignatureBits, serialHexOf } from './certificate.js'
+import { CrlEntryList, type NewCrlEntry } from './crl-entry-list.js'
 import { decodeExtensions, encodeExtensions, findExtension, type Extension } from './extension.js'
-import { decodeCrlReason, encodeCrlReason, type CrlReason } from './identifier-extension.js'
+import { decodeCrlReason, type CrlReason } from './identifier-extension.js'
 import { decodeName, type Name } from './name.js'
 import type { PublicKeyInfo } from './public-key.js'
 import { encodeSignatureAlgorithm, verifyIssuerSignature, type SignatureScheme } from './signature.js'
@@ -136,16 +131,16 @@ export interface TbsCrlParts {
   readonly issuer: Uint8Array
   readonly thisUpdate: Date
   readonly nextUpdate: Date
-  /** In the order of the CRL; `reason` unspecified is left out (RFC 5280, 5.3.1). */
-  readonly entries: Iterable<Pick<CrlEntry, 'serialNumber' | 'revokedAt' | 'reason'>>
+  /** In the order of the CRL. */
+  readonly entries: Iterable<NewCrlEntry> | CrlEntryList
   /** As RFC 5280 (5.2) demands at least authorityKeyIdentifier and cRLNumber. */
   readonly extensions: readonly Extension[]
 }
 
 /** The TBSCertList of a v2 CRL: the bytes to sign. Throws `x509_structure` for repeated or no extensions. */
 export function encodeTbsCrl(parts: TbsCrlParts): Uint8Array {
-  // Joined here, because a list of a hundred thousand entries cannot be passed as arguments.
-  const entries = concatBytes(Array.from(parts.entries, encodeEntry))
+  const list = parts.entries instanceof CrlEntryList ? parts.entries : CrlEntryList.of(parts.entries)
+  const entries = list.encoded
   return encodeSequence(
     encodeInteger(1),
     encodeSignatureAlgorithm(parts.scheme),
@@ -155,14 +150,6 @@ export function encodeTbsCrl(parts: TbsCrlParts): Uint8Array {
     entries.length === 0 ? entries : encodeSequence(entries),
     encodeContext(0, encodeExtensions(parts.extensions))
   )
-}
-
-function encodeEntry(entry: Pick<CrlEntry, 'serialNumber' | 'revokedAt' | 'reason'>): Uint8Array {
-  const serial = encodeSerialNumber(entry.serialNumber)
-  const time = encodeTime(entry.revokedAt)
-  if (entry.reason === undefined || entry.reason === 'unspecified') return encodeSequence(serial, time)
-  const value = encodeCrlReason(entry.reason)
-  return encodeSequence(serial, time, encodeExtensions([{ oid: OID.id_ce_cRLReasons, critical: false, value }]))
 }
 
 /** A CRL from its signed part, with the scheme named in it and the signature over it. */

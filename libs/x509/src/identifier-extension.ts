@@ -9,7 +9,8 @@ import {
   TAG,
   encodeInteger,
   decodeSmallInteger,
-  decodeInteger
+  decodeInteger,
+  decodeTime
 } from '@app/der'
 import { decodeExtensionValue } from './extension.js'
 import { decodeGeneralNames, encodeGeneralNames, type GeneralName } from './general-name.js'
@@ -108,6 +109,14 @@ export function decodeCrlReason(value: Uint8Array): CrlReason {
 /** The value of a reasonCode extension. */
 export function encodeCrlReason(reason: CrlReason): Uint8Array {
   return encodeTlv(TAG.enumerated, Uint8Array.of(CRL_REASONS[reason]))
+}
+
+/** Reads the value of an invalidityDate extension: a GeneralizedTime (RFC 5280, 5.3.2). */
+export function decodeInvalidityDate(value: Uint8Array): Date {
+  return decodeExtensionValue(value, 'invalidityDate', reader => {
+    const { content } = reader.element(TAG.generalizedTime, 'invalidityDate')
+    return decodeTime(TAG.generalizedTime, content, 'invalidityDate')
+  })
 }
 
 const MAX_CRL_NUMBER = 1n << 159n

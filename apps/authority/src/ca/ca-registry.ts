@@ -22,7 +22,7 @@ export interface IssuingCa {
 /** The CAs of the installation and their signing keys, opened once. */
 @Injectable()
 export class CaRegistry {
-  private readonly known = new Map<CaId, Promise<IssuingCa>>()
+  private readonly known = new Map<CaId, Map<number | undefined, Promise<IssuingCa>>>()
 
   constructor(
     private readonly cas: CaStore,
@@ -31,16 +31,22 @@ export class CaRegistry {
   ) {}
 
   /**
-   * Throws `not_found` when there is no such CA, `ca_certificate_invalid` when it has no certificate yet, and what the
-   * key store throws; a later call tries again.
+   * The CA with its newest certificate. Throws `not_found` when there is no such CA, `ca_certificate_invalid` when it
+   * has no certificate yet, and what the key store throws; a later call tries again.
    */
   get(id: CaId): Promise<IssuingCa> {
-    const known = this.known.get(id)
-    if (known !== undefined) return known
-    const loading = this.load(id)
-    this.known.set(id, loading)
-    loading.catch(() => this.known.delete(id))
-    return loading
+    return this.remember(id, undefined)
+  }
+
+  /** The CA with the newest certificate of one of its keys. Throws as {@link get}. */
+  getKey(id: CaId, keyIndex: number): Promise<IssuingCa> {
+    return this.remember(id, keyIndex)
+  }
+
+  /** The numbers of the keys that the CA has a certificate for, the oldest first. */
+  async listKeys(id: CaId): Promise<readonly number[]> {
+    const rows = await this.cas.listCertificates(id)
+    return [...new Set(rows.filter(({ certificate }) => certificate !== null).map(({ keyIndex }) => keyIndex))]
   }
 
   /** Reads the CA anew at the next call: its certificate or key has changed. */
@@ -53,10 +59,22 @@ export class CaRegistry {
     return (await this.cas.list()).filter(ca => ca.state === 'active').map(ca => ca.id)
   }
 
-  private async load(id: CaId): Promise<IssuingCa> {
+  private remember(id: CaId, keyIndex: number | undefined): Promise<IssuingCa> {
+    const ofCa = this.known.get(id) ?? new Map<number | undefined, Promise<IssuingCa>>()
+    this.known.set(id, ofCa)
+    const known = ofCa.get(keyIndex)
+    if (known !== undefined) return known
+    const loading = this.load(id, keyIndex)
+    ofCa.set(keyIndex, loading)
+    loading.catch(() => ofCa.delete(keyIndex))
+    return loading
+  }
+
+  private async load(id: CaId, wanted: number | undefined): Promise<IssuingCa> {
     const ca = await this.cas.find(id)
     if (ca === undefined) throw new AppError('not_found', `There is no CA number ${id}.`)
-    const row = (await this.cas.listCertificates(id)).at(-1)
+    const rows = await this.cas.listCertificates(id)
+    const row = wanted === undefined ? rows.at(-1) : rows.findLast(({ keyIndex }) => keyIndex === wanted)
     if (row?.certificate == null) {
       throw new AppError(
         'ca_certificate_invalid',

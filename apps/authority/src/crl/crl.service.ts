@@ -1,89 +1,116 @@
 import { Inject, Injectable } from '@nestjs/common'
-import type { CaId, Clock } from '@app/core'
-import { authorityKeyIdentifierOf } from '@app/issuance'
-import { OID } from '@app/oid'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isAppError, type CaId, type Clock } from '@app/core'
+import { crlDue, type CrlSchedule, type CrlSituation } from '@app/issuance'
 import { CLOCK, CONFIG, type Config } from '@app/platform'
-import { CertificateStore, CrlStore, type CrlEntryRow } from '@app/storage'
-import {
-  CRL_REASONS,
-  encodeCaVersion,
-  encodeCrl,
-  encodeCrlNumber,
-  encodeTbsCrl,
-  type CrlReason,
-  type TbsCrlParts
-} from '@app/x509'
+import { CrlStore, RevocationStore } from '@app/storage'
 import { CaRegistry, type IssuingCa } from '../ca/ca-registry.js'
+import { CrlSigner } from './crl-signer.js'
 
 const hour = 3_600_000
+const because = { actor: 'role:authority' }
 
-const reasons = new Map(Object.entries(CRL_REASONS).map(([name, number]) => [number as number, name as CrlReason]))
-
-/** Publishes base CRLs (RFC 5280, 5). */
+/** Publishes base and delta CRLs, for each key of each CA (RFC 5280, 5). */
 @Injectable()
 export class CrlService {
+  private readonly schedule: CrlSchedule
+
   constructor(
     private readonly registry: CaRegistry,
-    private readonly certificates: CertificateStore,
+    private readonly revocations: RevocationStore,
     private readonly crls: CrlStore,
+    private readonly signer: CrlSigner,
     @Inject(CLOCK) private readonly clock: Clock,
-    @Inject(CONFIG) private readonly config: Config
-  ) {}
-
-  /** Publishes a CRL for every CA that has none, or whose newest enters its overlap. Returns how many. */
-  async run(): Promise<number> {
-    let published = 0
-    for (const caId of await this.registry.listActive()) {
-      const ca = await this.registry.get(caId)
-      const latest = await this.crls.findLatest(caId, ca.keyIndex)
-      const due = (latest?.nextUpdate.getTime() ?? 0) - this.config.crl.overlapHours * hour
-      if (due > this.clock.now().getTime()) continue
-      await this.publish(caId)
-      published++
+    @Inject(CONFIG) { crl }: Config
+  ) {
+    this.schedule = {
+      base: crl.validityHours * hour,
+      baseOverlap: crl.overlapHours * hour,
+      delta: crl.deltaHours * hour,
+      deltaOverlap: crl.deltaOverlapHours * hour,
+      onRevocation: crl.onRevocation,
+      revocationDelay: crl.revocationDelaySeconds * 1000
     }
-    return published
   }
 
-  /** Signs and stores the next CRL of a CA, whether one is due or not. Returns its number. */
-  async publish(caId: CaId, actor = 'role:authority'): Promise<number> {
-    const ca = await this.registry.get(caId)
-    const thisUpdate = this.clock.now()
-    const nextUpdate = new Date(
-      thisUpdate.getTime() + (this.config.crl.validityHours + this.config.crl.overlapHours) * hour
-    )
-    const number = await this.crls.nextNumber(caId)
-    // What ended since the previous CRL is listed once more (RFC 5280, 3.3).
-    const previous = await this.crls.findLatest(caId, ca.keyIndex)
-    const entries = await this.certificates.listForCrl(caId, ca.keyIndex, previous?.thisUpdate ?? thisUpdate)
-    const { scheme } = ca.signer
-    const tbs = encodeTbsCrl({
-      scheme,
-      issuer: ca.certificate.subject.raw,
-      thisUpdate,
-      nextUpdate,
-      entries: entries.map(entryOf),
-      extensions: extensionsOf(ca, number)
-    })
-    const crl = encodeCrl(tbs, scheme, await ca.signer.sign(tbs))
-    const row = { caId, number, keyIndex: ca.keyIndex, crl: Buffer.from(crl), thisUpdate, nextUpdate }
-    await this.crls.add(row, { actor, detail: { entries: entries.length } })
+  /** Publishes every CRL that is due. Tells when to look again; one key that cannot sign does not hold up the others. */
+  async run(): Promise<{ readonly published: number; readonly lookAt: Date }> {
+    let published = 0
+    let lookAt = Infinity
+    let failure: Error | undefined
+    for (const ca of await this.signingKeys()) {
+      try {
+        const done = await this.publishDue(ca)
+        published += done.published
+        lookAt = Math.min(lookAt, done.lookAt.getTime())
+      } catch (error) {
+        failure ??= error as Error
+      }
+    }
+    if (failure !== undefined) throw failure
+    return { published, lookAt: new Date(Math.min(lookAt, this.clock.now().getTime() + hour)) }
+  }
+
+  /**
+   * Signs and stores a base for each key of a CA, whether one is due or not; deltas follow when they are due. Returns
+   * the number of the newest.
+   */
+  async publish(caId: CaId, actor = because.actor): Promise<number> {
+    let number = 0
+    for (const keyIndex of await this.registry.listKeys(caId)) {
+      const ca = await this.registry.getKey(caId, keyIndex)
+      if (isEnded(ca, this.clock.now())) continue
+      const { base, delta } = await this.situationOf(ca)
+      const newest = Math.max(base?.thisUpdate.getTime() ?? 0, delta?.thisUpdate.getTime() ?? 0)
+      // No two of them in one second.
+      await sleep(Math.max(0, Math.min(1000, newest + 1000 - this.clock.now().getTime())))
+      number = await this.signer.publish(ca, 'base', this.schedule, { actor })
+    }
     return number
   }
+
+  private async publishDue(ca: IssuingCa): Promise<{ readonly published: number; readonly lookAt: Date }> {
+    for (let published = 0; ; published++) {
+      const due = crlDue(await this.situationOf(ca), this.schedule, this.clock.now())
+      if (due.kind === 'none') return { published, lookAt: due.lookAt }
+      try {
+        await this.signer.publish(ca, due.kind, this.schedule, because)
+      } catch (error) {
+        // Another process was faster; look at what it has published.
+        if (!isAppError(error, 'conflict')) throw error
+        return { published, lookAt: new Date(this.clock.now().getTime() + 1000) }
+      }
+    }
+  }
+
+  private async situationOf({ id, keyIndex }: IssuingCa): Promise<CrlSituation> {
+    const [base, delta] = [
+      await this.crls.findLatestSummary(id, keyIndex, 'base'),
+      await this.crls.findLatestSummary(id, keyIndex, 'delta')
+    ]
+    const { ofKey, ordered } = await this.revocations.changesOf(id, keyIndex)
+    return {
+      lastChange: ofKey,
+      ordered,
+      ...(base === undefined ? {} : { base }),
+      ...(delta === undefined ? {} : { delta })
+    }
+  }
+
+  /** The keys that a CRL is still wanted of: until the end of the newest CA certificate for the key. */
+  private async signingKeys(): Promise<readonly IssuingCa[]> {
+    const now = this.clock.now()
+    const found: IssuingCa[] = []
+    for (const caId of await this.registry.listActive()) {
+      for (const keyIndex of await this.registry.listKeys(caId)) {
+        const ca = await this.registry.getKey(caId, keyIndex)
+        if (!isEnded(ca, now)) found.push(ca)
+      }
+    }
+    return found
+  }
 }
 
-function entryOf(row: CrlEntryRow): TbsCrlParts['entries'] extends Iterable<infer Entry> ? Entry : never {
-  const reason = row.reason === null ? undefined : reasons.get(row.reason)
-  return { serialNumber: row.serialNumber, revokedAt: row.revokedAt, ...(reason === undefined ? {} : { reason }) }
-}
-
-function extensionsOf(ca: IssuingCa, number: number): TbsCrlParts['extensions'] {
-  return [
-    authorityKeyIdentifierOf(ca.certificate),
-    {
-      oid: OID.szOID_CERTSRV_CA_VERSION,
-      critical: false,
-      value: encodeCaVersion({ certificateIndex: ca.certIndex, keyIndex: ca.keyIndex })
-    },
-    { oid: OID.id_ce_cRLNumber, critical: false, value: encodeCrlNumber(BigInt(number)) }
-  ]
+function isEnded({ certificate }: IssuingCa, now: Date): boolean {
+  return certificate.notAfter < now
 }

@@ -87,6 +87,7 @@ function reservationOf({ row, ca, prepared, principalId }: Order, now: Date): Re
     notAfter: prepared.notAfter,
     keyId: prepared.publicKey.keyId,
     principalId,
-    reservedAt: now
+    reservedAt: now,
+    templateName: row.templateName
   }
 }

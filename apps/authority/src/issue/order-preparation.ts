@@ -11,7 +11,7 @@ import {
   type Issuer,
   type PreparedCertificate
 } from '@app/issuance'
-import { CONFIG, ENTROPY, LOG, rowFailure, type Config, type Logger } from '@app/platform'
+import { CONFIG, certificateUrls, ENTROPY, LOG, rowFailure, type Config, type Logger } from '@app/platform'
 import type { CertificateTemplate } from '@app/templates'
 import { TemplateStore, type PrincipalRow, type RequestMove, type RequestRow } from '@app/storage'
 import { decodePublicKey, type PublicKeyInfo } from '@app/x509'
@@ -87,7 +87,12 @@ export class OrderPreparation {
   }
 
   private commonTo(row: RequestRow, ca: IssuingCa, now: Date): Common {
-    return { issuer: issuerOf(ca), publicKey: publicKeyOf(row), serialNumber: newSerialNumber(this.entropy), now }
+    return {
+      issuer: issuerOf(ca, this.config),
+      publicKey: publicKeyOf(row),
+      serialNumber: newSerialNumber(this.entropy),
+      now
+    }
   }
 
   /** A version of a template never changes, so it is read once. */
@@ -140,12 +145,6 @@ function publicKeyOf(row: RequestRow): PublicKeyInfo {
   return decodePublicKey(row.publicKey)
 }
 
-function issuerOf(ca: IssuingCa): Issuer {
-  return {
-    certificate: ca.certificate,
-    scheme: ca.signer.scheme,
-    crlUrls: [ca.urls.crl],
-    caIssuersUrls: [ca.urls.certificate],
-    ocspUrls: []
-  }
+function issuerOf(ca: IssuingCa, config: Config): Issuer {
+  return { certificate: ca.certificate, scheme: ca.signer.scheme, ...certificateUrls(config, ca.urls) }
 }

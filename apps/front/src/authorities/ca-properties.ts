@@ -33,7 +33,7 @@ export class CaProperties {
       exchangeCertificate: () => this.exchangeCertificates.current(ca),
       agents: () => this.agents.list(ca.id),
       templates: () => this.templates.listOffered(ca.id),
-      crl: keyIndex => this.crls.findLatest(ca.id, keyIndex)
+      crl: (keyIndex, kind) => this.crls.findLatest(ca.id, keyIndex, kind)
     })
     const { id, name, type } = entry
     return { id, name, type, index, value: value instanceof Uint8Array ? toBase64(value) : value }

@@ -3,7 +3,7 @@ import { buildCertificateBundle } from '@app/cms'
 import type { PropertyEntry } from '@app/cmc'
 import { OID } from '@app/oid'
 import type { DistributionUrls } from '@app/platform'
-import type { AgentRow, CaCertificateRow, CaRow, CrlRow, TemplateRow } from '@app/storage'
+import type { AgentRow, CaCertificateRow, CaRow, CrlKind, CrlRow, TemplateRow } from '@app/storage'
 import { decodeCertificate, type Name } from '@app/x509'
 
 /** A property's value: text, a number, or bytes. */
@@ -20,7 +20,7 @@ export interface CaFacts {
   exchangeCertificate(): Promise<Uint8Array>
   agents(): Promise<readonly AgentRow[]>
   templates(): Promise<readonly TemplateRow[]>
-  crl(keyIndex: number): Promise<CrlRow | undefined>
+  crl(keyIndex: number, kind?: CrlKind): Promise<CrlRow | undefined>
 }
 
 type Reader = (facts: CaFacts, index: number) => CaPropertyValue | Promise<CaPropertyValue>
@@ -30,6 +30,7 @@ const version = '0.1:0.0'
 const CA_DISP_VALID = 3
 const KRA_DISP = { expired: 0, valid: 3, notLoaded: 6 }
 const CPF_BASE_COMPLETE = 0x5
+const CPF_DELTA_COMPLETE = 0x6
 const CERT_E_EXPIRED = 0x800b0101
 
 /** The RDN order that subjects are built in, most specific first (CR_PROP_SUBJECTTEMPLATE_OIDS). */
@@ -45,7 +46,7 @@ const subjectTemplate = [
 ]
 
 const none: Reader = () => {
-  throw new AppError('property_empty', 'This CA has no value for that property.')
+  throw propertyEmpty()
 }
 
 const readers: Readonly<Record<number, Reader>> = {
@@ -72,7 +73,7 @@ const readers: Readonly<Record<number, Reader>> = {
   15: async (facts, index) => only(index, await facts.exchangeCertificate()),
   16: async (facts, index) => only(index, await exchangeChain(facts, [])),
   17: async (facts, index) => (await crlOf(facts, index)).crl,
-  18: none,
+  18: async (facts, index) => (await crlOf(facts, index, 'delta')).crl,
   19: async (facts, index) => (await signing(facts, index), CA_DISP_VALID),
   20: async (facts, index) => (await crlOf(facts, index), CA_DISP_VALID),
   21: () => 50,
@@ -93,7 +94,7 @@ const readers: Readonly<Record<number, Reader>> = {
   29: async facts =>
     `${(await facts.templates()).map(template => `${template.name}\n${template.schemaVersion === 1 ? '' : template.oid}\n`).join('')}\0`,
   30: async (facts, index) => (await crlOf(facts, index), CPF_BASE_COMPLETE),
-  31: none,
+  31: async (facts, index) => (await crlOf(facts, index, 'delta'), CPF_DELTA_COMPLETE),
   32: async (facts, index) => {
     const { certificate, chain, keyIndex } = await signing(facts, index)
     const crl = await facts.crl(keyIndex)
@@ -115,7 +116,7 @@ const readers: Readonly<Record<number, Reader>> = {
   40: ({ ca }) => ca.shortName,
   41: async (facts, index) => `${facts.urls(await signing(facts, index)).crl}\n`,
   42: async (facts, index) => `${facts.urls(await signing(facts, index)).certificate}\n`,
-  43: none,
+  43: async (facts, index) => `${facts.urls(await signing(facts, index)).ocsp}\n`,
   44: () => 'en-US',
   45: () => subjectTemplate.join('\n'),
   46: () => 0,
@@ -156,11 +157,13 @@ function current(facts: CaFacts): Promise<SigningCertificate> {
   return signing(facts, -1)
 }
 
-async function crlOf(facts: CaFacts, index: number): Promise<CrlRow> {
+async function crlOf(facts: CaFacts, index: number, kind: CrlKind = 'base'): Promise<CrlRow> {
   const { keyIndex } = await current(facts)
-  const crl = await facts.crl(isCurrent(index) ? keyIndex : index)
-  if (crl === undefined) throw outOfRange(index)
-  return crl
+  const crl = await facts.crl(isCurrent(index) ? keyIndex : index, kind)
+  if (crl !== undefined) return crl
+  // A key without deltas is another thing than no such key.
+  if (kind === 'delta' && (isCurrent(index) || index <= keyIndex)) throw propertyEmpty()
+  throw outOfRange(index)
 }
 
 async function agentAt(facts: CaFacts, index: number): Promise<AgentRow> {
@@ -191,6 +194,10 @@ function only<T>(index: number, value: T): T {
 
 function outOfRange(index: number): AppError {
   return new AppError('invalid_argument', `The property has no index ${index}.`, { index })
+}
+
+function propertyEmpty(): AppError {
+  return new AppError('property_empty', 'This CA has no value for that property.')
 }
 
 function commonName(name: Name): string {

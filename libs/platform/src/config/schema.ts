@@ -88,13 +88,51 @@ const crl = z
       .min(1)
       .max(24 * 366)
       .default(168)
-      .meta({ description: 'Hours from one CRL to the next.' }),
+      .meta({ description: 'Hours from one base CRL to the next.' }),
     overlapHours: z
       .int()
       .min(0)
       .max(24 * 31)
       .default(24)
-      .meta({ description: 'Hours that a CRL stays valid after the next one is due.' })
+      .meta({ description: 'Hours that a base CRL stays valid after the next one is due.' }),
+    deltaHours: z
+      .int()
+      .min(0)
+      .max(24 * 31)
+      .default(24)
+      .meta({ description: 'Hours from one delta CRL to the next; 0 publishes none and names none in certificates.' }),
+    deltaOverlapHours: z
+      .int()
+      .min(0)
+      .max(24 * 31)
+      .default(12)
+      .meta({ description: 'Hours that a delta CRL stays valid after the next one is due.' }),
+    onRevocation: z.enum(['base', 'delta', 'none']).default('base').meta({
+      description: 'Kind of CRL that is published after a revocation or release, beside the regular ones.'
+    }),
+    revocationDelaySeconds: z.int().min(0).max(86_400).default(5).meta({
+      description: 'Least time between two CRLs that revocations bring about, in seconds; the first comes at once.'
+    })
+  })
+  .prefault({})
+
+const ocsp = z
+  .strictObject({
+    validityMinutes: z
+      .int()
+      .min(2)
+      .max(60 * 24 * 7)
+      .default(60)
+      .meta({ description: 'Minutes from thisUpdate to nextUpdate of an OCSP response.' }),
+    certificateHours: z
+      .int()
+      .min(1)
+      .max(24 * 90)
+      .default(168)
+      .meta({ description: 'Hours that the certificate of an OCSP responder lasts; it is renewed at half of them.' }),
+    cachedResponses: z.int().min(0).max(1_000_000).default(20_000).meta({
+      description: 'OCSP responses kept for a CA key to be given again, about 1.5 kB each.'
+    })
   })
   .prefault({})
 
@@ -130,7 +168,7 @@ export const settingsSchema = z.strictObject({
     }),
   databaseUrlFile: path('File with the database URL, for one that holds a password.').optional(),
   https: httpsListener,
-  http: listener('the plain HTTP listener for CRLs and CA certificates', 8080),
+  http: listener('the plain HTTP listener for CRLs, OCSP and CA certificates', 8080),
   metrics: listener('the metrics listener', 9464),
   hostNames: z
     .array(z.string().regex(/^[A-Za-z0-9.:_-]+$/, 'is no host name or address'))
@@ -143,7 +181,7 @@ export const settingsSchema = z.strictObject({
   ).optional(),
   httpBaseUrl: webUrl(
     /^https?$/,
-    'Address that certificates name for CRLs and CA certificates; made of the first host name and the port when not set.'
+    'Address that certificates name for CRLs, OCSP and CA certificates; made of the first host name and the port when not set.'
   ).optional(),
   ca: z
     .strictObject({
@@ -156,6 +194,7 @@ export const settingsSchema = z.strictObject({
   log,
   limits,
   crl,
+  ocsp,
   graceSeconds: z
     .int()
     .min(0)

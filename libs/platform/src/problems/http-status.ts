@@ -107,6 +107,7 @@ const STATUS = {
   agent_usage: 403,
   agent_restricted: 403,
   account_unknown: 422,
+  revocation_state: 409,
   denied_by_officer: 403,
   withdrawn: 409,
   pending_expired: 409,
