@@ -3,6 +3,7 @@ import type { KeyStore } from '@app/keys'
 import { KEY_STORE, roleDatabase, storesOf } from '@app/platform'
 import {
   AgentStore,
+  AuditChainStore,
   CaStore,
   CertificateStore,
   CrlStore,
@@ -14,6 +15,10 @@ import {
   TemplateStore,
   type ConnectionSettings
 } from '@app/storage'
+import { AuditSteps } from './audit-steps.js'
+import { AuditChain } from './audit/audit-chain.service.js'
+import { AuditKeys } from './audit/audit-keys.js'
+import { CheckpointArchive } from './audit/checkpoint-archive.js'
 import { PipelineSteps } from './pipeline-steps.js'
 import { PublicationSteps } from './publication-steps.js'
 import { CaRegistry } from './ca/ca-registry.js'
@@ -32,6 +37,7 @@ import { RespondService } from './respond/respond.service.js'
 
 const stores = [
   AgentStore,
+  AuditChainStore,
   CaStore,
   CertificateStore,
   CrlStore,
@@ -54,6 +60,10 @@ export class AuthorityModule {
       providers: [
         ...storesOf('authority', stores),
         { provide: KEY_STORE, useValue: keys },
+        AuditSteps,
+        AuditChain,
+        AuditKeys,
+        CheckpointArchive,
         PipelineSteps,
         PublicationSteps,
         CaRegistry,

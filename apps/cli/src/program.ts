@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { isAppError } from '@app/core'
 import { registerAgent } from './agent.js'
+import { registerAudit } from './audit.js'
 import { registerBootstrap } from './bootstrap.js'
 import { registerCa } from './ca.js'
 import { registerCompletion } from './completion.js'
@@ -31,6 +32,7 @@ export function createProgram(): Command {
   registerAgent(program)
   registerDirectory(program)
   registerTemplate(program)
+  registerAudit(program)
   registerConfig(program)
   registerCompletion(program)
   settle(program)

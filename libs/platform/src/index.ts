@@ -2,6 +2,13 @@ export { accountNameOf, CallerAuthentication, type AuthenticatedCaller } from '.
 export { CallerLimits } from './access/caller-limits.js'
 export { requireOwnOrigin } from './access/own-origin.js'
 export * from './embedded-postgres/launcher.js'
+export {
+  appendCheckpointLines,
+  checkpointFileOf,
+  openCheckpointFile,
+  readCheckpointFile,
+  type CheckpointFile
+} from './audit/checkpoint-file.js'
 export { parseDatabaseUrl, type DatabaseSettings } from './config/database-url.js'
 export { loadConfig, type Config, type ConfigSources } from './config/load.js'
 export { configReference } from './config/reference.js'

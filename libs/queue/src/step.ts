@@ -10,7 +10,8 @@ export const STEPS = {
   expire: 'authority',
   crl: 'authority',
   'exchange-keys': 'archive',
-  'exchange-certificates': 'authority'
+  'exchange-certificates': 'authority',
+  audit: 'authority'
 } as const
 
 /** A step of {@link STEPS}. */

@@ -90,6 +90,7 @@ function completeConfig(settings: Settings, file: string | undefined): Config {
     databaseUrl,
     https: { ...settings.https, ...resolved({ certificateFile, keyFile }) },
     ca: resolved({ passphraseFile }),
+    audit: { ...settings.audit, ...resolved({ checkpointFile: settings.audit.checkpointFile }) },
     publicUrl: withoutSlash(settings.publicUrl ?? `https://${name}:${settings.https.port}`),
     httpBaseUrl: withoutSlash(settings.httpBaseUrl ?? `http://${name}:${settings.http.port}`),
     file

@@ -136,6 +136,20 @@ const ocsp = z
   })
   .prefault({})
 
+const audit = z
+  .strictObject({
+    checkpointSeconds: z
+      .int()
+      .min(1)
+      .max(86_400)
+      .default(60)
+      .meta({ description: 'Seconds from one signed checkpoint of the audit log to the next, while it grows.' }),
+    checkpointFile: path(
+      'File that the checkpoints are added to, best on another disk; audit/checkpoints.jsonl in the home when not set.'
+    ).optional()
+  })
+  .prefault({})
+
 const log = z
   .strictObject({
     level: z
@@ -195,6 +209,7 @@ export const settingsSchema = z.strictObject({
   limits,
   crl,
   ocsp,
+  audit,
   graceSeconds: z
     .int()
     .min(0)
@@ -215,5 +230,6 @@ export const PATH_SETTINGS: readonly (readonly string[])[] = [
   ['databaseUrlFile'],
   ['https', 'certificateFile'],
   ['https', 'keyFile'],
-  ['ca', 'passphraseFile']
+  ['ca', 'passphraseFile'],
+  ['audit', 'checkpointFile']
 ]
