@@ -188,12 +188,16 @@ describe('what is denied', () => {
       changed({ enrollmentFlags: ENROLLMENT_FLAG.NO_SECURITY_EXTENSION })
     ],
     ['template_unsafe', 'a CA for everyone', changed({ generalFlags: GENERAL_FLAG.IS_CA, keyUsage: ['keyCertSign'] })],
-    ['signature_policy_required', 'a request without the signatures demanded', changed({ raSignatures: 1 })],
+    [
+      'signature_policy_required',
+      'a request without the signatures demanded',
+      changed({ raSignatures: 1, raPolicies: ['1.2.3'] })
+    ],
     [
       'signature_policy_required',
       'one signer where two are demanded',
       {
-        ...changed({ raSignatures: 2 }),
+        ...changed({ raSignatures: 2, raApplicationPolicies: ['1.2.3'] }),
         registrationSigners: [{ applicationPolicies: [], issuancePolicies: [] }]
       }
     ],

@@ -10,6 +10,7 @@ export const abuseRules: readonly TemplateRule[] = [
   {
     rule: 'ESC1',
     severity: 'error',
+    where: ['subjectNameFlags', 'extendedKeyUsages', 'applicationPolicies', 'enrollmentFlags', 'raSignatures'],
     remedy: `${APPROVAL}, or take the subject from the directory.`,
     check: template =>
       isSubjectFromRequest(template) && isForAuthentication(template) && !isApprovalNeeded(template)
@@ -19,6 +20,7 @@ export const abuseRules: readonly TemplateRule[] = [
   {
     rule: 'ESC2',
     severity: 'error',
+    where: ['extendedKeyUsages', 'applicationPolicies'],
     remedy: 'List the extended key usages that the certificates are for.',
     check: template => {
       if (isForCa(template)) return undefined
@@ -32,6 +34,7 @@ export const abuseRules: readonly TemplateRule[] = [
   {
     rule: 'ESC3',
     severity: 'error',
+    where: ['extendedKeyUsages', 'applicationPolicies', 'enrollmentFlags', 'raSignatures'],
     remedy: `${APPROVAL} for enrollment agent certificates.`,
     check: template =>
       isFor(template, OID.szOID_ENROLLMENT_AGENT) && !isApprovalNeeded(template)
@@ -41,6 +44,7 @@ export const abuseRules: readonly TemplateRule[] = [
   {
     rule: 'ESC9',
     severity: 'error',
+    where: ['enrollmentFlags'],
     remedy: 'Clear the enrollment flag NO_SECURITY_EXTENSION (0x80000).',
     check: template =>
       isFlagSet(template.enrollmentFlags, ENROLLMENT_FLAG.NO_SECURITY_EXTENSION)
@@ -50,6 +54,7 @@ export const abuseRules: readonly TemplateRule[] = [
   {
     rule: 'ESC13',
     severity: 'warning',
+    where: ['issuancePolicies', 'enrollmentFlags', 'raSignatures'],
     remedy: 'Make sure that no issuance policy of the template is linked to a privileged group.',
     check: template =>
       template.issuancePolicies.length > 0 && !isApprovalNeeded(template)
@@ -59,6 +64,7 @@ export const abuseRules: readonly TemplateRule[] = [
   {
     rule: 'ESC15',
     severity: 'error',
+    where: ['schemaVersion', 'subjectNameFlags'],
     remedy: 'Raise the schema version to 2 or later, or take the subject from the directory.',
     check: template =>
       template.schemaVersion === 1 && isSubjectFromRequest(template)
@@ -68,6 +74,7 @@ export const abuseRules: readonly TemplateRule[] = [
   {
     rule: 'ESC17',
     severity: 'error',
+    where: ['subjectNameFlags', 'extendedKeyUsages', 'applicationPolicies', 'enrollmentFlags', 'raSignatures'],
     remedy: `${APPROVAL}, or take the DNS names from the directory.`,
     check: template =>
       isSubjectFromRequest(template) && isFor(template, OID.id_kp_serverAuth) && !isApprovalNeeded(template)
@@ -77,6 +84,7 @@ export const abuseRules: readonly TemplateRule[] = [
   {
     rule: 'ca-approval',
     severity: 'error',
+    where: ['generalFlags', 'enrollmentFlags', 'raSignatures'],
     remedy: `${APPROVAL}.`,
     check: template =>
       isForCa(template) && !isApprovalNeeded(template) ? 'CA certificates are issued without approval.' : undefined
@@ -84,6 +92,7 @@ export const abuseRules: readonly TemplateRule[] = [
   {
     rule: 'key-recovery-approval',
     severity: 'error',
+    where: ['extendedKeyUsages', 'applicationPolicies', 'enroll', 'enrollmentFlags', 'raSignatures'],
     remedy: `${APPROVAL}, or let no group enroll.`,
     check: template =>
       isFor(template, OID.szOID_KP_KEY_RECOVERY_AGENT) && template.enroll.length > 0 && !isApprovalNeeded(template)
@@ -93,6 +102,7 @@ export const abuseRules: readonly TemplateRule[] = [
   {
     rule: 'exchange-enrollment',
     severity: 'error',
+    where: ['extendedKeyUsages', 'applicationPolicies', 'enroll'],
     remedy: 'Let no group enroll: only the CA makes exchange certificates, and only for itself.',
     check: template =>
       isFor(template, OID.szOID_KP_CA_EXCHANGE) && template.enroll.length > 0

@@ -18,6 +18,7 @@ export const archivalRules: readonly TemplateRule[] = [
   {
     rule: 'archival-signature-key',
     severity: 'error',
+    where: ['keyUsage', 'privateKeyFlags'],
     remedy: 'Use separate templates for signing and for encryption, and archive only the keys of the latter.',
     check: template => {
       if (!isArchivalRequired(template)) return undefined
@@ -31,6 +32,7 @@ export const archivalRules: readonly TemplateRule[] = [
   {
     rule: 'archival-key-usage',
     severity: 'warning',
+    where: ['keyUsage', 'privateKeyFlags'],
     remedy: 'Clear digitalSignature, or accept that a recovered key can also sign.',
     check: template =>
       isArchivalRequired(template) && template.keyUsage.includes('digitalSignature')
@@ -40,6 +42,7 @@ export const archivalRules: readonly TemplateRule[] = [
   {
     rule: 'archival-purpose',
     severity: 'warning',
+    where: ['extendedKeyUsages', 'privateKeyFlags'],
     remedy: 'Move the purposes that rest on a signature to a template without archival.',
     check: template => {
       const purposes = template.extendedKeyUsages.filter(purpose => SIGNATURE_PURPOSES.has(purpose))
@@ -51,6 +54,7 @@ export const archivalRules: readonly TemplateRule[] = [
   {
     rule: 'archival-cipher',
     severity: 'warning',
+    where: ['algorithms', 'privateKeyFlags'],
     remedy: 'Set symmetricAlgorithm to "AES" and symmetricKeyLength to 256.',
     check: template => {
       if (!isArchivalRequired(template)) return undefined

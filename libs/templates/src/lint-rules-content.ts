@@ -1,4 +1,5 @@
-import { ENROLLMENT_FLAG, isFlagSet, PRIVATE_KEY_FLAG, SUBJECT_NAME_FLAG } from './flags.js'
+import { ENROLLMENT_FLAG, GENERAL_FLAG, isFlagSet, PRIVATE_KEY_FLAG, SUBJECT_NAME_FLAG } from './flags.js'
+import { explainFlags, FLAG_MEMBERS } from './flag-meanings.js'
 import { keyUsageFor } from './key-usage.js'
 import type { TemplateRule } from './template-rule.js'
 import { isForCa, isSubjectFromRequest } from './template-traits.js'
@@ -15,6 +16,7 @@ export const contentRules: readonly TemplateRule[] = [
   {
     rule: 'weak-hash',
     severity: 'error',
+    where: ['algorithms'],
     remedy: 'Set hashAlgorithm to "SHA256" or stronger.',
     check: ({ algorithms }) =>
       algorithms.hashAlgorithm !== undefined && /^(?:MD[245]|SHA-?1)$/i.test(algorithms.hashAlgorithm)
@@ -24,6 +26,7 @@ export const contentRules: readonly TemplateRule[] = [
   {
     rule: 'weak-key',
     severity: 'error',
+    where: ['minimalKeySize', 'keyAlgorithms'],
     remedy: `Set minimalKeySize to ${MIN_RSA_BITS} or more.`,
     check: template =>
       template.keyAlgorithms.includes('rsa') && template.minimalKeySize < MIN_RSA_BITS
@@ -33,6 +36,7 @@ export const contentRules: readonly TemplateRule[] = [
   {
     rule: 'sha1-proof',
     severity: 'warning',
+    where: ['allowSha1ProofOfPossession'],
     remedy: 'Clear allowSha1ProofOfPossession once no legacy client is left.',
     check: template =>
       template.allowSha1ProofOfPossession ? 'Proofs of possession made with SHA-1 are accepted.' : undefined
@@ -40,6 +44,7 @@ export const contentRules: readonly TemplateRule[] = [
   {
     rule: 'purposes-differ',
     severity: 'error',
+    where: ['applicationPolicies', 'extendedKeyUsages'],
     remedy: 'Clear applicationPolicies, or list the same identifiers in both.',
     check: ({ applicationPolicies, extendedKeyUsages }) => {
       const isSame = applicationPolicies.toSorted().join() === extendedKeyUsages.toSorted().join()
@@ -51,6 +56,7 @@ export const contentRules: readonly TemplateRule[] = [
   {
     rule: 'key-usage',
     severity: 'error',
+    where: ['keyUsage', 'keyAlgorithms'],
     remedy: 'Set a key usage that the allowed kinds of keys are able to fulfil, or allow other kinds of keys.',
     check: template => {
       const useless = template.keyAlgorithms.filter(
@@ -65,6 +71,7 @@ export const contentRules: readonly TemplateRule[] = [
   {
     rule: 'ca-key-usage',
     severity: 'error',
+    where: ['keyUsage', 'generalFlags'],
     remedy: 'Set keyCertSign exactly on templates for CAs (general flag 0x80).',
     check: template => {
       const signsCertificates = template.keyUsage.includes('keyCertSign')
@@ -75,6 +82,7 @@ export const contentRules: readonly TemplateRule[] = [
   {
     rule: 'no-name',
     severity: 'error',
+    where: ['subjectNameFlags'],
     remedy: 'Set at least one name flag.',
     check: template =>
       !isSubjectFromRequest(template) && !isFlagSet(template.subjectNameFlags, DIRECTORY_NAMES)
@@ -84,6 +92,7 @@ export const contentRules: readonly TemplateRule[] = [
   {
     rule: 'attestation',
     severity: 'error',
+    where: ['privateKeyFlags'],
     remedy: 'Clear the private-key flag ATTEST_REQUIRED (0x2000); attestation of keys is not verified here.',
     check: template =>
       isFlagSet(template.privateKeyFlags, PRIVATE_KEY_FLAG.ATTEST_REQUIRED)
@@ -91,8 +100,43 @@ export const contentRules: readonly TemplateRule[] = [
         : undefined
   },
   {
+    rule: 'cross-ca',
+    severity: 'error',
+    where: ['generalFlags'],
+    remedy: 'Clear the general flag IS_CROSS_CA (0x800); cross certificates are not issued from templates.',
+    check: template =>
+      isFlagSet(template.generalFlags, GENERAL_FLAG.IS_CROSS_CA)
+        ? 'The template is for cross certificates, which this CA does not issue.'
+        : undefined
+  },
+  {
+    rule: 'supersedes-itself',
+    severity: 'warning',
+    where: ['supersededTemplates'],
+    remedy: 'Take the template out of its own list of superseded templates.',
+    check: ({ name, supersededTemplates }) =>
+      supersededTemplates.some(other => other.toLowerCase() === name.toLowerCase())
+        ? 'The template supersedes itself, so that its clients would renew for ever.'
+        : undefined
+  },
+  {
+    rule: 'unknown-flags',
+    severity: 'warning',
+    where: ['generalFlags', 'enrollmentFlags', 'privateKeyFlags', 'subjectNameFlags'],
+    remedy: 'Clear the bits that MS-CRTD does not define.',
+    check: template => {
+      const unknown = FLAG_MEMBERS.flatMap(member =>
+        explainFlags(member, template[member])
+          .filter(({ name }) => name === undefined)
+          .map(({ flag }) => `${member} ${flag}`)
+      )
+      return unknown.length > 0 ? `Bits without a meaning are set: ${unknown.join(', ')}.` : undefined
+    }
+  },
+  {
     rule: 'ignored-flags',
     severity: 'warning',
+    where: ['generalFlags', 'enrollmentFlags', 'privateKeyFlags', 'subjectNameFlags'],
     remedy: 'Clear these flags, so that nobody relies on them.',
     check: template => {
       const ignored: string[] = IGNORED.filter(({ member, bit }) => isFlagSet(template[member], bit)).map(
@@ -116,6 +160,8 @@ const IGNORED = [
     bit: ENROLLMENT_FLAG.ISSUANCE_POLICIES_FROM_REQUEST,
     name: 'ISSUANCE_POLICIES_FROM_REQUEST'
   },
+  { member: 'enrollmentFlags', bit: ENROLLMENT_FLAG.PUBLISH_TO_DS, name: 'PUBLISH_TO_DS' },
+  { member: 'generalFlags', bit: GENERAL_FLAG.DO_NOT_PERSIST_IN_DB, name: 'DO_NOT_PERSIST_IN_DB' },
   { member: 'enrollmentFlags', bit: ENROLLMENT_FLAG.ALLOW_ENROLL_ON_BEHALF_OF, name: 'ALLOW_ENROLL_ON_BEHALF_OF' },
   { member: 'privateKeyFlags', bit: PRIVATE_KEY_FLAG.ATTEST_PREFERRED, name: 'ATTEST_PREFERRED' }
 ] as const

@@ -1,6 +1,8 @@
 import { OID } from '@app/oid'
 import { describe, expect, it } from 'vitest'
+import { securityDescriptorBytes, type AceParts } from '../../../test/helpers/security-descriptors.js'
 import {
+  ACCESS,
   builtInTemplates,
   ENROLLMENT_FLAG,
   GENERAL_FLAG,
@@ -16,6 +18,11 @@ const [encryption, signature, web] = builtInTemplates() as [
   CertificateTemplate,
   CertificateTemplate
 ]
+const encoded = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
+const withAccess = (...aces: readonly AceParts[]): CertificateTemplate => ({
+  ...signature,
+  securityDescriptor: encoded(securityDescriptorBytes({ aces }))
+})
 const fromRequest = SUBJECT_NAME_FLAG.ENROLLEE_SUPPLIES_SUBJECT
 
 /** Each case breaks the named rule, in a template that is otherwise sound. */
@@ -35,6 +42,34 @@ const broken: readonly [string, string, CertificateTemplate][] = [
   ['ESC2', 'no purpose', { ...signature, extendedKeyUsages: [] }],
   ['ESC2', 'any purpose', { ...signature, extendedKeyUsages: [OID.anyExtendedKeyUsage] }],
   ['ESC3', 'anyone becomes an enrollment agent', { ...signature, extendedKeyUsages: [OID.szOID_ENROLLMENT_AGENT] }],
+  [
+    'ESC4',
+    'everybody may write the object in AD',
+    withAccess({ sid: 'S-1-5-11', mask: ACCESS.WRITE_DACL }, { sid: 'S-1-5-21-1-2-3-513', mask: 0xf01ff })
+  ],
+  [
+    'ESC4',
+    'everybody may write one attribute in AD',
+    withAccess({
+      sid: 'S-1-5-21-1-2-3-515',
+      mask: ACCESS.WRITE_PROPERTY,
+      objectType: 'ea1dddc4-60ff-416e-8cc0-17cee534bce7'
+    })
+  ],
+  ['ESC4', 'there is no list in AD', { ...signature, securityDescriptor: encoded(securityDescriptorBytes({})) }],
+  [
+    'ESC4',
+    'everybody owns the object in AD',
+    { ...signature, securityDescriptor: encoded(securityDescriptorBytes({ owner: 'S-1-1-0', aces: [] })) }
+  ],
+  ['template-control', 'a group may write the object in AD', withAccess({ sid: 'S-1-5-21-1-2-3-1105', mask: 0xf01ff })],
+  ['security-descriptor', 'the descriptor is damaged', { ...signature, securityDescriptor: 'AQAEgA==' }],
+  ['ra-policy', 'any signature will do', { ...signature, raSignatures: 1 }],
+  [
+    'ra-policy',
+    'a signature with the certificate of any user will do',
+    { ...signature, raSignatures: 1, raApplicationPolicies: [OID.id_kp_clientAuth] }
+  ],
   ['ESC9', 'no security identifier', { ...signature, enrollmentFlags: ENROLLMENT_FLAG.NO_SECURITY_EXTENSION }],
   ['ESC13', 'an issuance policy for anyone', { ...signature, issuancePolicies: ['1.2.3'] }],
   ['ESC15', 'schema version 1 with the subject of the request', { ...web, schemaVersion: 1 }],
@@ -81,6 +116,9 @@ const broken: readonly [string, string, CertificateTemplate][] = [
   ['ca-key-usage', 'an end entity that signs certificates', { ...signature, keyUsage: ['keyCertSign'] }],
   ['ca-key-usage', 'a CA that does not', { ...web, generalFlags: GENERAL_FLAG.IS_CA }],
   ['no-name', 'no name at all', { ...signature, subjectNameFlags: 0 }],
+  ['cross-ca', 'cross certificates', { ...signature, generalFlags: GENERAL_FLAG.IS_CROSS_CA }],
+  ['supersedes-itself', 'its own name', { ...signature, supersededTemplates: ['usersignature'] }],
+  ['unknown-flags', 'a bit without a meaning', { ...signature, enrollmentFlags: 0x80 }],
   ['attestation', 'attestation', { ...signature, privateKeyFlags: PRIVATE_KEY_FLAG.ATTEST_REQUIRED }],
   [
     'ignored-flags',
@@ -105,6 +143,7 @@ describe('the template linter', () => {
       rule,
       severity: TEMPLATE_RULES.find(known => known.rule === rule)?.severity,
       message: expect.stringMatching(/\.$/),
+      where: expect.stringMatching(/^[a-z][A-Za-z0-9]+(?: \([a-zA-Z-]+\))?(?:, |$)/),
       remedy: expect.stringMatching(/\.$/)
     })
   })
@@ -115,9 +154,14 @@ describe('the template linter', () => {
 
   it.each([
     ['an officer approves', { enrollmentFlags: ENROLLMENT_FLAG.PEND_ALL_REQUESTS }],
-    ['a registration authority signs', { raSignatures: 1 }]
+    ['a registration authority signs', { raSignatures: 1, raApplicationPolicies: [OID.szOID_ENROLLMENT_AGENT] }]
   ])('accepts a subject of the requester where %s', (_who, change) => {
     expect(lintTemplate({ ...signature, subjectNameFlags: fromRequest, ...change })).toEqual([])
+  })
+
+  it('accepts a security descriptor that leaves changes to administrators', () => {
+    const sound = withAccess({ sid: 'S-1-5-21-1-2-3-519', mask: 0xf01ff }, { sid: 'S-1-5-11', mask: 0x20094 })
+    expect(lintTemplate(sound)).toEqual([])
   })
 
   it('accepts a CA template that an officer approves', () => {

@@ -3,17 +3,32 @@ import type { CertificateTemplate } from './certificate-template.js'
 import { abuseRules } from './lint-rules-abuse.js'
 import { archivalRules } from './lint-rules-archival.js'
 import { contentRules } from './lint-rules-content.js'
+import { controlRules } from './lint-rules-control.js'
+import { attributeOf } from './template-attributes.js'
 import type { TemplateFinding, TemplateRule } from './template-rule.js'
 
 /** Every rule of the linter, in the order of its findings. */
-export const TEMPLATE_RULES: readonly TemplateRule[] = [...abuseRules, ...archivalRules, ...contentRules]
+export const TEMPLATE_RULES: readonly TemplateRule[] = [
+  ...abuseRules,
+  ...controlRules,
+  ...archivalRules,
+  ...contentRules
+]
 
 /** What is wrong with a template; empty when nothing is. */
 export function lintTemplate(template: CertificateTemplate): TemplateFinding[] {
-  return TEMPLATE_RULES.flatMap(({ rule, severity, remedy, check }) => {
+  return TEMPLATE_RULES.flatMap(({ rule, severity, where, remedy, check }) => {
     const message = check(template)
-    return message === undefined ? [] : [{ rule, severity, message, remedy }]
+    return message === undefined ? [] : [{ rule, severity, message, where: placeOf(where), remedy }]
   })
+}
+
+function placeOf(members: readonly (keyof CertificateTemplate)[]): string {
+  const places = members.map(member => {
+    const attribute = attributeOf(member)
+    return attribute === undefined ? member : `${member} (${attribute})`
+  })
+  return places.join(', ')
 }
 
 /**
