@@ -12,14 +12,19 @@ import {
 import type { ControlMeaning } from './control.js'
 import { eraseArchiveOptions } from './crmf-archive.js'
 import { decodePkiData } from './pki-data.js'
-import { findOnBehalfOf, findRenewedCertificate, requestFactsOf, type RequestFacts } from './request-facts.js'
+import { endorsementsOf, type Endorsements } from './endorsements.js'
+import { findRenewedCertificate, findRequesterName, requestFactsOf, type RequestFacts } from './request-facts.js'
 import type { RequestFormat } from './request-flags.js'
 import { identityClaimOf, type IdentityClaim } from './identity-claim.js'
 import { decodeRequestMessage, type CmcMessage, type RequestMessage } from './request-message.js'
-import { verifyCmcProof, verifyPkcs10Proof, type ProofOptions, type RequestProof } from './request-proof.js'
+import { verifyInnerProof, verifyPkcs10Proof, type ProofOptions, type RequestProof } from './request-proof.js'
+import { isRequestKey, verifyMessageSigners, type SignedMessage } from './request-signers.js'
 
-/** A request for a new certificate whose signatures, proof of possession and archived-key binding have been verified. */
-export interface EnrollmentRequest extends RequestFacts {
+/**
+ * A request for a certificate, new or in place of another, whose signatures, proof of possession and archived-key binding
+ * have been verified. Whether those who signed it may do so is for the policy.
+ */
+export interface EnrollmentRequest extends RequestFacts, Endorsements {
   /** The message as received. */
   readonly raw: Uint8Array
   /**
@@ -42,11 +47,11 @@ export interface EnrollmentOptions extends ProofOptions {
 }
 
 /**
- * Reads a request for a new certificate: strict decoding, then every signature, the proof of possession, and the place,
- * form and hash of an archived key (MS-WCCE 3.2.1.4.2.1.4 and 3.2.2.6.2.1.2; RFC 10002 (RFC 5272), 3). Throws
- * `message_type_invalid` when the form is not the announced one or may not carry what it carries, `form_not_supported`
- * for renewals, requests on behalf of another, PKCS#7 and KEYGEN forms and for controls that ask for something else, and
- * what the parts throw. Whether policy wants the request is not judged.
+ * Reads a request for a certificate: strict decoding, then every signature, the proof of possession, and the place, form
+ * and hash of an archived key (MS-WCCE 3.2.1.4.2.1.4 and 3.2.2.6.2.1.2; RFC 10002 (RFC 5272), 3). A renewal and a request
+ * on behalf of another come with the certificates that signed them. Throws `message_type_invalid` when the form is not
+ * the announced one or may not carry what it carries, `form_not_supported` for KEYGEN and for controls that ask for
+ * something else, and what the parts throw. Whether policy wants the request is not judged.
  */
 export function readEnrollmentRequest(bytes: Uint8Array, options: EnrollmentOptions = {}): EnrollmentRequest {
   const message = decodeRequestMessage(bytes)
@@ -62,16 +67,14 @@ export function readEnrollmentRequest(bytes: Uint8Array, options: EnrollmentOpti
       const facts = requestFactsOf(message)
       verifyPurpose(facts, message)
       const proof = verifyPkcs10Proof(message.request, options)
-      return { ...facts, raw: bytes, stored: bytes, storedIsRedacted: false, proof }
+      return { ...facts, signers: [], raw: bytes, stored: bytes, storedIsRedacted: false, proof }
     }
     case 'cmc':
       return readCmcRequest(message, options)
-    case 'pkcs7':
-      throw new AppError(
-        'form_not_supported',
-        'A PKCS#7 request renews a certificate or is made on behalf of another; neither is processed yet. Use CMC.',
-        { format: message.format }
-      )
+    case 'pkcs7': {
+      findArchivedKey(message)
+      return { ...readSignedRequest(message, options), raw: bytes, stored: bytes, storedIsRedacted: false }
+    }
     case 'keygen':
       throw new AppError(
         'form_not_supported',
@@ -83,25 +86,38 @@ export function readEnrollmentRequest(bytes: Uint8Array, options: EnrollmentOpti
   }
 }
 
+function readSignedRequest(
+  message: SignedMessage,
+  options: ProofOptions
+): RequestFacts & Endorsements & Pick<EnrollmentRequest, 'proof'> {
+  const facts = requestFactsOf(message)
+  const signatures = verifyMessageSigners(message, facts, options)
+  const proof = verifyInnerProof(message, signatures, options)
+  return { ...facts, ...endorsementsOf(message, facts, signatures), proof }
+}
+
 function readCmcRequest(message: CmcMessage, options: ProofOptions): EnrollmentRequest {
   verifyControlsProcessed(message)
-  const facts = requestFactsOf(message)
   const archived = findArchivedKey(message)
-  verifyPurpose(facts, message)
-  const proof = verifyCmcProof(message, facts, options)
-  const archivedKey = archived === undefined ? undefined : verifyArchivedKey(archived, message, proof.digests)
+  const read = readSignedRequest(message, options)
+  const archivedKey = archived === undefined ? undefined : verifyArchivedKey(archived, message, read.proof.digests)
   if (archivedKey === undefined && findStatedKeyHash(message) !== undefined) {
     throw new AppError(
       'cmc_key_hash_mismatch',
       'The request states the hash of an archived key and carries no key: it was lost or removed on the way.'
     )
   }
+  if (archivedKey?.placement === 'crmf-control' && read.signers.length > 0) {
+    throw new AppError(
+      'form_not_supported',
+      'A CRMF request with its private key inside cannot be signed by others: without the key nobody could verify it.'
+    )
+  }
   const identityProof = identityClaimOf(message)
   return {
-    ...facts,
+    ...read,
     raw: message.raw,
     ...storedForm(message, archivedKey),
-    proof,
     ...(archivedKey === undefined ? {} : { archivedKey }),
     ...(identityProof === undefined ? {} : { identityProof })
   }
@@ -147,15 +163,12 @@ function verifyControlsProcessed({ controls, pkiData, request }: CmcMessage): vo
   }
 }
 
-/** Refuses requests that would need another authority than the requested key's (MS-WCCE 3.2.1.4.2.1.4, table of forms). */
+/** A PKCS#10 alone has no signer but its own key (MS-WCCE 3.2.1.4.2.1.4, table of forms). Throws `message_type_invalid`. */
 function verifyPurpose(facts: RequestFacts, message: RequestMessage): void {
   const isRenewal = findRenewedCertificate(facts) !== undefined
-  if (!isRenewal && findOnBehalfOf(facts, message) === undefined) return
+  if (!isRenewal && findRequesterName(facts, message) === undefined) return
   const purpose = isRenewal ? 'renews a certificate' : 'is made on behalf of another'
-  if (facts.format === 'pkcs10') {
-    throw new AppError('message_type_invalid', `The request ${purpose}, which a PKCS#10 alone cannot do.`, { purpose })
-  }
-  throw new AppError('form_not_supported', `The request ${purpose}, which is not processed yet.`, { purpose })
+  throw new AppError('message_type_invalid', `The request ${purpose}, which a PKCS#10 alone cannot do.`, { purpose })
 }
 
 function storedForm(
@@ -190,6 +203,10 @@ function membersOf(sequence: Uint8Array): Uint8Array[] {
 /** A stored request: what it says, and the hash of the key that came with it when its signed part states one. */
 export interface StoredRequest extends RequestFacts {
   readonly keyHash?: KeyHash
+  /** Whether others than the requested key signed it, which `verifyEndorsements` tells of. */
+  readonly isEndorsed: boolean
+  /** The certificate element that it renews. */
+  readonly renewedCertificate?: Uint8Array
 }
 
 /**
@@ -198,6 +215,14 @@ export interface StoredRequest extends RequestFacts {
  */
 export function decodeStoredRequest(stored: Uint8Array): StoredRequest {
   const message: RequestMessage = decodeRequestMessage(stored)
+  const facts = requestFactsOf(message)
   const keyHash = message.format === 'cmc' ? findStatedKeyHash(message) : undefined
-  return { ...requestFactsOf(message), ...(keyHash === undefined ? {} : { keyHash }) }
+  const renewedCertificate = findRenewedCertificate(facts)
+  const signers = 'signedData' in message ? message.signedData.signerInfos : []
+  return {
+    ...facts,
+    isEndorsed: renewedCertificate !== undefined || signers.some(signer => !isRequestKey(signer, facts)),
+    ...(keyHash === undefined ? {} : { keyHash }),
+    ...(renewedCertificate === undefined ? {} : { renewedCertificate })
+  }
 }

@@ -14,7 +14,7 @@ import type {
 import { describeCertificate } from './inspection-certificate.js'
 import { describeSigner, inspectSignatures, missingSignature } from './inspection-signature.js'
 import { describeAttribute, describeExtension } from './inspection-text.js'
-import { findOnBehalfOf, findRenewedCertificate, requestFactsOf, type RequestFacts } from './request-facts.js'
+import { findRenewedCertificate, findRequesterName, requestFactsOf, type RequestFacts } from './request-facts.js'
 import { messageFormOf } from './request-form.js'
 import { decodeRequestMessage, type RequestMessage } from './request-message.js'
 
@@ -52,7 +52,7 @@ export async function inspectRequest(bytes: Uint8Array, options: InspectionOptio
     ...(otherSignatures.length === 0 ? {} : { otherSignatures }),
     proofOfPossession: proof,
     renewal: describeRenewal(facts),
-    onBehalfOf: findOnBehalfOf(facts, message) ?? null,
+    onBehalfOf: findRequesterName(facts, message)?.account ?? null,
     ...describeControls(facts),
     ...(await describeArchivedKey(message, facts, options))
   }

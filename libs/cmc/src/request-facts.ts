@@ -1,4 +1,5 @@
 import { AppError, equalBytes } from '@app/core'
+import { findSingleValue } from '@app/cms'
 import { DerReader } from '@app/der'
 import { OID } from '@app/oid'
 import { decodeExtensions, type Attribute, type Extension, type Name, type PublicKeyInfo } from '@app/x509'
@@ -10,7 +11,7 @@ import {
   findRequestClientInfo,
   type RequestClientInfo
 } from './microsoft-attribute.js'
-import { decodeRegistrationInfo, findRequestAttribute, type RequestAttributes } from './request-attributes.js'
+import { decodeRegistrationInfo, findRequestAttributes, type RequestAttributes } from './request-attributes.js'
 import type { RequestFormat } from './request-flags.js'
 import type { CmcMessage, RequestMessage } from './request-message.js'
 import { templateReferenceOf, type TemplateReference } from './template-reference.js'
@@ -159,19 +160,40 @@ function addExtensions(extensions: Extension[], added: readonly Extension[]): vo
   }
 }
 
-/**
- * For whom a request is made when it is made on behalf of another; undefined when it is not. The name may stand in the
- * registration information, among the request's attributes or among a signer's signed ones (MS-WCCE 3.2.1.4.2.1.4).
- * Throws a `der_…` code.
- */
-export function findOnBehalfOf(facts: RequestFacts, message: RequestMessage): string | undefined {
-  const signers = 'signedData' in message ? message.signedData.signerInfos : []
-  const signed = signers.flatMap(({ signedAttributes }) => signedAttributes?.list ?? [])
-  const pairs = findNameValuePairs([...facts.attributes, ...signed])
-  return findRequestAttribute([...facts.registrationInfo, ...pairs], 'requestername')
+/** Whose name a request is made in, and whose signatures cover that name. */
+export interface RequesterName {
+  /** As the message has it. */
+  readonly account: string
+  /** Places among the signers of the message, from 0; `all` where the name is part of what they all sign. */
+  readonly signedBy: 'all' | readonly number[]
 }
 
-/** The certificate element that a request wants to renew; undefined when it is no renewal (MS-WCCE 2.2.2.7.3). */
+/**
+ * For whom a request is made when it is made on behalf of another; undefined when it is not. The name may stand in the
+ * registration information, among the request's attributes or among a signer's signed ones, and nowhere else (MS-WCCE
+ * 3.2.1.4.2.1.4). Throws `cms_attribute_repeated` for two different names, or a `der_…` code.
+ */
+export function findRequesterName(facts: RequestFacts, message: RequestMessage): RequesterName | undefined {
+  const common = findRequestAttributes([...facts.registrationInfo, ...findNameValuePairs(facts.attributes)], NAME)
+  const signers = 'signedData' in message ? message.signedData.signerInfos : []
+  const bySigner = signers.map(({ signedAttributes }) =>
+    findRequestAttributes(findNameValuePairs(signedAttributes?.list ?? []), NAME)
+  )
+  const [account, ...others] = [...common, ...bySigner.flat()]
+  if (account === undefined) return undefined
+  if (others.some(other => other.toLowerCase() !== account.toLowerCase())) {
+    throw new AppError('cms_attribute_repeated', 'The message names two different accounts that it is made for.')
+  }
+  if (common.length > 0) return { account, signedBy: 'all' }
+  return { account, signedBy: bySigner.flatMap((names, index) => (names.length > 0 ? [index] : [])) }
+}
+
+const NAME = 'requestername'
+
+/**
+ * The certificate element that a request wants to renew; undefined when it is no renewal (MS-WCCE 2.2.2.7.3). Throws
+ * `cms_attribute_repeated` or `cms_attribute_values` unless it is one.
+ */
 export function findRenewedCertificate(facts: RequestFacts): Uint8Array | undefined {
-  return facts.attributes.find(({ oid }) => oid === OID.szOID_RENEWAL_CERTIFICATE)?.values[0]
+  return findSingleValue(facts.attributes, OID.szOID_RENEWAL_CERTIFICATE, 'renewal certificate')
 }
