@@ -1,6 +1,13 @@
 import { AppError } from '@app/core'
 import { OID } from '@app/oid'
-import { isForAuthentication, isSubjectFromRequest, purposesOf, type CertificateTemplate } from '@app/templates'
+import {
+  isFlagSet,
+  isForAuthentication,
+  isSubjectFromRequest,
+  purposesOf,
+  SUBJECT_NAME_FLAG,
+  type CertificateTemplate
+} from '@app/templates'
 import { encodeName, findNameAttributeType, type GeneralName, type NameAttributeInput } from '@app/x509'
 import { directoryAltNames, directorySubject } from './directory-names.js'
 import type { RequestToJudge } from './request-to-judge.js'
@@ -18,9 +25,25 @@ export interface CertificateNames {
   readonly securityIdentifier?: string
 }
 
+/** What names may be taken from: a request, or the certificate that it renews. */
+export type NameSource = Pick<RequestToJudge, 'subject' | 'extensions'>
+
 /**
- * The names that a certificate made from the template has: those of the directory, or those of the request where the
- * template says so. Never a mixture.
+ * What a template that does not take the names from the directory takes them from: the request, or with
+ * OLD_CERT_SUPPLIES_SUBJECT_AND_ALT_NAME the certificate that is renewed (MS-CRTD 2.28).
+ */
+export function nameSource<Renewed extends NameSource>(
+  template: CertificateTemplate,
+  request: NameSource,
+  renewed: Renewed | undefined
+): NameSource | Renewed {
+  const isFromOld = isFlagSet(template.subjectNameFlags, SUBJECT_NAME_FLAG.OLD_CERT_SUPPLIES_SUBJECT_AND_ALT_NAME)
+  return renewed !== undefined && isFromOld ? renewed : request
+}
+
+/**
+ * The names that a certificate made from the template has: those of the directory, or those of the request, or of the
+ * certificate that it renews, where the template says so. Never a mixture.
  *
  * Throws `subject_missing` when there would be none, `subject_too_long`, `subject_alt_name_required` for a TLS server
  * without a name to check, `subject_upn_missing`, `subject_dns_missing`, `subject_email_missing` or
@@ -30,11 +53,13 @@ export interface CertificateNames {
 export function certificateNames(
   template: CertificateTemplate,
   requester: Requester,
-  request: Pick<RequestToJudge, 'subject' | 'extensions'>
+  request: NameSource,
+  renewed?: NameSource
 ): CertificateNames {
   const isSupplied = isSubjectFromRequest(template)
-  const rdns = isSupplied ? requestedSubject(request) : directorySubject(template, requester)
-  const altNames = isSupplied ? requestedAltNames(template, request) : directoryAltNames(template, requester)
+  const source = nameSource(template, request, renewed)
+  const rdns = isSupplied ? requestedSubject(source) : directorySubject(template, requester)
+  const altNames = isSupplied ? requestedAltNames(template, source) : directoryAltNames(template, requester)
   if (rdns.length === 0 && altNames.length === 0) {
     throw new AppError(
       'subject_missing',
@@ -47,7 +72,7 @@ export function certificateNames(
   requireLengths(rdns)
   const names = { subject: encodeName(rdns), isSubjectEmpty: rdns.length === 0, altNames }
   const securityIdentifier = isSupplied
-    ? requestedSecurityIdentifier(template, request)
+    ? requestedSecurityIdentifier(template, source)
     : isForAuthentication(template)
       ? requester.sid
       : undefined

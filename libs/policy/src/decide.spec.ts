@@ -109,13 +109,6 @@ describe('what is approved', () => {
     [
       'a SHA-1 proof where the template allows it',
       { request: { ...request, proof: { digest: 'sha1' } }, ...changed({ allowSha1ProofOfPossession: true }) }
-    ],
-    [
-      'a request with the registration authority signatures that are demanded',
-      {
-        ...changed({ raSignatures: 1, raApplicationPolicies: ['1.2.3'], raPolicies: ['1.2.4'] }),
-        registrationSigners: [{ applicationPolicies: ['1.2.3'], issuancePolicies: ['1.2.4', '1.2.5'] }]
-      }
     ]
   ])('%s', (_what, change) => {
     expect(decide({ ...base, ...change })).toMatchObject({ verdict: 'approve' })
@@ -192,30 +185,6 @@ describe('what is denied', () => {
       'signature_policy_required',
       'a request without the signatures demanded',
       changed({ raSignatures: 1, raPolicies: ['1.2.3'] })
-    ],
-    [
-      'signature_policy_required',
-      'one signer where two are demanded',
-      {
-        ...changed({ raSignatures: 2, raApplicationPolicies: ['1.2.3'] }),
-        registrationSigners: [{ applicationPolicies: [], issuancePolicies: [] }]
-      }
-    ],
-    [
-      'signature_policy_required',
-      'a signer without the application policy',
-      {
-        ...changed({ raSignatures: 1, raApplicationPolicies: ['1.2.3'] }),
-        registrationSigners: [{ applicationPolicies: [], issuancePolicies: ['1.2.3'] }]
-      }
-    ],
-    [
-      'signature_policy_required',
-      'a signer without the issuance policy',
-      {
-        ...changed({ raSignatures: 1, raPolicies: ['1.2.3'] }),
-        registrationSigners: [{ applicationPolicies: ['1.2.3'], issuancePolicies: [] }]
-      }
     ],
     ['key_too_small', 'RSA with 1024 bits', { request: { ...request, publicKey: rsa1024 } }],
     ['key_algorithm_denied', 'a kind of key that is not allowed', changed({ keyAlgorithms: ['P-256'] })],

@@ -8,9 +8,20 @@ import {
   resolveTemplate,
   type CertificateTemplate
 } from '@app/templates'
+import { requireAgent, requireAgentScope, type OnBehalfToJudge } from './agent-rules.js'
 import { certificateNames } from './certificate-names.js'
 import { requireAllowedKey } from './key-rules.js'
-import type { RegistrationSigner, RequestToJudge } from './request-to-judge.js'
+import type { KnownCertificate } from './known-certificate.js'
+import { requireRegistrationSigners } from './registration-rules.js'
+import {
+  isApprovedBefore,
+  isArchivedBefore,
+  requireKeyBasedRenewal,
+  requireRenewal,
+  requireSoundRenewal,
+  type RenewalToJudge
+} from './renewal-rules.js'
+import type { RequestToJudge } from './request-to-judge.js'
 import { accountOf, isMemberOfAny, type Requester } from './requester.js'
 
 /** What the policy needs to know of the CA. */
@@ -36,8 +47,15 @@ export interface DecisionInput {
   readonly now: Date
   /** Whether an officer has approved the request: then it is not held again, and everything else still counts. */
   readonly isApprovedByOfficer?: boolean
-  /** Registration authorities whose signatures on the request are verified. */
-  readonly registrationSigners?: readonly RegistrationSigner[]
+  /** Those who signed the request besides its own key, each signature verified. */
+  readonly signers?: readonly KnownCertificate[]
+  readonly renewal?: RenewalToJudge
+  /**
+   * Whether nothing but the key of the old certificate authenticates the requester (CR_IN_ROBO, MS-WCCE 3.2.1.4.2.1.4):
+   * then the request must renew, by a template that lets it.
+   */
+  readonly isKeyBased?: boolean
+  readonly onBehalfOf?: OnBehalfToJudge
   /** Whom else the public key has been certified for, as an id of {@link Requester}. */
   readonly keyOwner?: string
 }
@@ -55,27 +73,37 @@ export type Decision =
 
 /**
  * Judges one request: nothing but its arguments counts. The checks run in the order of an enterprise CA
- * (MS-WCCE 3.2.2.6.2.1.4): enroll right at the CA, template and version, enroll right on the template, its safety,
- * registration authority signatures, key, names, archival, approval. The first that fails decides.
+ * (MS-WCCE 3.2.1.4.2.1.4 and 3.2.2.6.2.1.4): enroll right at the CA, the certificate to renew or of the enrollment agent,
+ * template and version, enroll right on the template, its safety, what it asks of renewals and agents, registration
+ * authority signatures, key, names, archival, approval. The first that fails decides.
  */
 export function decide(input: DecisionInput): Decision {
+  const { request, requester, renewal, onBehalfOf, now } = input
   let template: CertificateTemplate | undefined
+  let isApproved = input.isApprovedByOfficer === true
   try {
     requireCaAccess(input)
-    template = resolveTemplate(input.request.template, input.offered)
-    requireTemplateAccess(template, input.requester)
+    if (renewal !== undefined) requireSoundRenewal(renewal, requester.id, now)
+    if (onBehalfOf !== undefined) requireAgent(onBehalfOf, now)
+    template = resolveTemplate(request.template, input.offered)
+    requireTemplateAccess(template, requester)
     requireSafeTemplate(template)
-    requireRegistrationSigners(template, input.registrationSigners ?? [])
-    requireAllowedKey(template, input.request)
+    if (renewal !== undefined) requireRenewal(template, request, renewal)
+    if (input.isKeyBased === true) requireKeyBasedRenewal(template, renewal)
+    if (onBehalfOf !== undefined) requireAgentScope(template, requester, onBehalfOf)
+    const wasApproved = isApprovedBefore(template, requester, request, renewal)
+    isApproved ||= wasApproved
+    if (!wasApproved) requireRegistrationSigners(template, input.signers ?? [], requester.id, now)
+    requireAllowedKey(template, request)
     requireUnusedKey(input)
-    certificateNames(template, input.requester, input.request)
+    certificateNames(template, requester, request, renewal?.old.certificate)
     requireArchival(template, input)
     requireCaValidity(input)
   } catch (error) {
     if (!isAppError(error) || error.code === 'internal') throw error
     return { verdict: 'deny', code: error.code, message: error.message, template }
   }
-  if (isPendingAlways(template) && input.isApprovedByOfficer !== true) {
+  if (isPendingAlways(template) && !isApproved) {
     return { verdict: 'hold', message: `The template ${template.name} has an officer approve each request.`, template }
   }
   return { verdict: 'approve', message: `The request satisfies the template ${template.name}.`, template }
@@ -109,18 +137,14 @@ function requireTemplateAccess(template: CertificateTemplate, requester: Request
   )
 }
 
-/** MS-WCCE 3.2.2.6.2.1.4.5.1, .3 and .4: enough signers, and each demanded policy in at least one of them. */
-function requireRegistrationSigners(template: CertificateTemplate, signers: readonly RegistrationSigner[]): void {
-  if (template.raSignatures === 0) return
-  const lacksPolicy =
-    template.raApplicationPolicies.some(oid => !signers.some(signer => signer.applicationPolicies.includes(oid))) ||
-    template.raPolicies.some(oid => !signers.some(signer => signer.issuancePolicies.includes(oid)))
-  if (signers.length >= template.raSignatures && !lacksPolicy) return
+/** Throws `template_unsafe` for a template that the linter finds an error in, however it came to be in use. */
+export function requireSafeTemplate(template: CertificateTemplate): void {
+  const finding = lintTemplate(template).find(({ severity }) => severity === 'error')
+  if (finding === undefined) return
   throw new AppError(
-    'signature_policy_required',
-    `The template ${template.name} demands ${template.raSignatures} registration authority signatures` +
-      `${lacksPolicy ? ' with policies that the signers lack' : ''}; the request has ${signers.length}.`,
-    { template: template.name, demanded: template.raSignatures, signers: signers.length }
+    'template_unsafe',
+    `The template ${template.name} is not used (${finding.rule}): ${finding.message} ${finding.remedy}`,
+    { template: template.name, rule: finding.rule }
   )
 }
 
@@ -129,7 +153,8 @@ function requireUnusedKey({ keyOwner, requester }: DecisionInput): void {
   throw new AppError('key_in_use', 'The public key has been certified for another principal; make a new key.')
 }
 
-function requireArchival(template: CertificateTemplate, { hasArchivedKey, ca }: DecisionInput): void {
+function requireArchival(template: CertificateTemplate, input: DecisionInput): void {
+  const { hasArchivedKey, ca, request, renewal } = input
   const evidence = { template: template.name }
   if (!isArchivalRequired(template)) {
     if (!hasArchivedKey) return
@@ -139,6 +164,7 @@ function requireArchival(template: CertificateTemplate, { hasArchivedKey, ca }: 
       evidence
     )
   }
+  if (!hasArchivedKey && isArchivedBefore(template, request, renewal)) return
   if (!hasArchivedKey) {
     throw new AppError(
       'archived_key_required',

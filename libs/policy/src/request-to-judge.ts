@@ -13,9 +13,3 @@ export interface RequestToJudge {
   /** How possession of the private key was proved. */
   readonly proof: { readonly digest: DigestName }
 }
-
-/** A registration authority that signed a request: what its certificate, verified by the caller, is good for. */
-export interface RegistrationSigner {
-  readonly applicationPolicies: readonly string[]
-  readonly issuancePolicies: readonly string[]
-}
