@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import type { KeyStore } from '@app/keys'
 import { KEY_STORE, roleDatabase, storesOf } from '@app/platform'
 import {
+  AgentScopeStore,
   AgentStore,
   AuditChainStore,
   CaStore,
@@ -24,6 +25,7 @@ import { PublicationSteps } from './publication-steps.js'
 import { CaRegistry } from './ca/ca-registry.js'
 import { CrlService } from './crl/crl.service.js'
 import { CrlSigner } from './crl/crl-signer.js'
+import { EndorsementFacts } from './evaluate/endorsement-facts.js'
 import { EvaluateService } from './evaluate/evaluate.service.js'
 import { InternalRequests } from './evaluate/internal-requests.js'
 import { PolicyFacts } from './evaluate/policy-facts.js'
@@ -36,6 +38,7 @@ import { FullResponseFactory } from './respond/full-response-factory.js'
 import { RespondService } from './respond/respond.service.js'
 
 const stores = [
+  AgentScopeStore,
   AgentStore,
   AuditChainStore,
   CaStore,
@@ -70,6 +73,7 @@ export class AuthorityModule {
         Completion,
         CrlService,
         CrlSigner,
+        EndorsementFacts,
         EvaluateService,
         ExchangeRequests,
         ExpireService,

@@ -25,7 +25,9 @@ import { ErrorsController } from './enrollment/errors.controller.js'
 import { FullResponses } from './enrollment/full-responses.js'
 import { OwnRequests } from './enrollment/own-requests.js'
 import { TlsIdentity } from './listener/tls-identity.js'
+import { KeyBasedRenewal } from './requester/key-based-renewal.js'
 import { RequesterGuard } from './requester/requester.guard.js'
+import { RequestParties } from './submission/request-parties.js'
 import { SubmissionChecks } from './submission/submission-checks.js'
 import { SubmissionService } from './submission/submission.service.js'
 
@@ -61,7 +63,9 @@ export class FrontModule {
         EnrollmentService,
         ExchangeCertificates,
         FullResponses,
+        KeyBasedRenewal,
         OwnRequests,
+        RequestParties,
         RequesterGuard,
         SubmissionChecks,
         SubmissionService,

@@ -1,4 +1,10 @@
-import { certificateNames, type CertificateNames, type RequestToJudge, type Requester } from '@app/policy'
+import {
+  certificateNames,
+  type CertificateNames,
+  type NameSource,
+  type RequestToJudge,
+  type Requester
+} from '@app/policy'
 import { requireSafeTemplate, type CertificateTemplate } from '@app/templates'
 import type { PublicKeyInfo } from '@app/x509'
 import { issuerExtensions, validityUnder, type Issuer } from './issuer.js'
@@ -11,6 +17,8 @@ export interface CertificateOrder {
   readonly requester: Requester
   /** Its names count only where the template lets the requester supply them; nothing else of it is looked at. */
   readonly request: Pick<RequestToJudge, 'subject' | 'extensions' | 'publicKey'>
+  /** The certificate that the request renews, as it was judged. Its names count where the template says so. */
+  readonly renewed?: NameSource
   readonly issuer: Issuer
   /** Content octets of the INTEGER, see `newSerialNumber`. */
   readonly serialNumber: Uint8Array
@@ -31,9 +39,9 @@ export function prepareCertificate(order: CertificateOrder): PreparedCertificate
 
 /** What {@link prepareCertificate} has the template make a certificate of. Throws what `certificateNames` throws. */
 export function contentOf(order: CertificateOrder): TemplateContent {
-  const { template, requester, request, issuer, serialNumber, now } = order
+  const { template, requester, request, renewed, issuer, serialNumber, now } = order
   requireSafeTemplate(template)
-  const names = certificateNames(template, requester, request)
+  const names = certificateNames(template, requester, request, renewed)
   return { template, names, publicKey: request.publicKey, issuer, serialNumber, now }
 }
 

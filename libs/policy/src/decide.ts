@@ -137,17 +137,6 @@ function requireTemplateAccess(template: CertificateTemplate, requester: Request
   )
 }
 
-/** Throws `template_unsafe` for a template that the linter finds an error in, however it came to be in use. */
-export function requireSafeTemplate(template: CertificateTemplate): void {
-  const finding = lintTemplate(template).find(({ severity }) => severity === 'error')
-  if (finding === undefined) return
-  throw new AppError(
-    'template_unsafe',
-    `The template ${template.name} is not used (${finding.rule}): ${finding.message} ${finding.remedy}`,
-    { template: template.name, rule: finding.rule }
-  )
-}
-
 function requireUnusedKey({ keyOwner, requester }: DecisionInput): void {
   if (keyOwner === undefined || keyOwner === requester.id) return
   throw new AppError('key_in_use', 'The public key has been certified for another principal; make a new key.')

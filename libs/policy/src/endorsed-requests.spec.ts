@@ -84,7 +84,10 @@ function issuedTo(
   const parts = { extensions, subject: nameOf(subject), issuer: nameOf('CN=Example CA') }
   const end = options.notAfter === undefined ? {} : { notAfter: options.notAfter }
   const certificate = decodeCertificate(buildSampleCertificate(options.key ?? agentKey, { ...parts, ...end }))
-  return { certificate, record: { principalId, isPrincipalEnabled: true, isRevoked: false, ...options.record } }
+  return {
+    certificate,
+    record: { principalId, isPrincipalEnabled: true, template: null, isRevoked: false, ...options.record }
+  }
 }
 
 const changed = (change: Partial<CertificateTemplate>): Pick<DecisionInput, 'offered'> => ({
@@ -114,7 +117,11 @@ describe('registration authority signatures', () => {
     ['a disabled account', [issuedTo('bob', { record: { isPrincipalEnabled: false } })], 'signer_untrusted'],
     ['a revoked certificate', [issuedTo('bob', { record: { isRevoked: true } })], 'certificate_revoked'],
     ['an expired certificate', [issuedTo('bob', { notAfter: new Date('2025-02-01') })], 'certificate_expired'],
-    ['a revoked certificate beside a good one', [bob, issuedTo('eve', { record: { isRevoked: true } })], 'signature_count']
+    [
+      'a revoked certificate beside a good one',
+      [bob, issuedTo('eve', { record: { isRevoked: true } })],
+      'signature_count'
+    ]
   ])('of %s: %s', (_who, signers, outcome) => {
     expect(judged({ ...demanding, signers })).toBe(outcome)
   })
@@ -183,7 +190,11 @@ describe('a renewal', () => {
     ['without the old certificate in the message', renewing({}, { isEmbedded: false }), 'renewal_certificate'],
     ['without the old key’s signature', renewing({}, { isSigned: false }), 'renewal_certificate'],
     ['of another’s certificate', renewing({ record: { principalId: 'bob' } }), 'renewal_certificate'],
-    ['of a foreign certificate', { ...renewing(), old: { certificate: renewing().old.certificate } }, 'renewal_certificate'],
+    [
+      'of a foreign certificate',
+      { ...renewing(), old: { certificate: renewing().old.certificate } },
+      'renewal_certificate'
+    ],
     ['of a revoked certificate', renewing({ record: { isRevoked: true } }), 'certificate_revoked'],
     ['of an expired certificate', renewing({ notAfter: new Date('2025-02-01') }), 'certificate_expired'],
     ['of another template’s certificate', renewing({ record: { template: 'WebServer' } }), 'template_conflict']

@@ -1,23 +1,18 @@
 import { AppError } from '@app/core'
 import { OID } from '@app/oid'
-import {
-  decodeCertificatePolicies,
-  decodeExtendedKeyUsage,
-  findExtension,
-  type Certificate
-} from '@app/x509'
+import { decodeCertificatePolicies, decodeExtendedKeyUsage, findExtension, type Certificate } from '@app/x509'
 
 /** A certificate that signed a request or is to be renewed, with what the installation has on record of these bytes. */
 export interface KnownCertificate {
   readonly certificate: Certificate
   /** Absent when no CA of the installation issued it. */
   readonly record?: {
-    /** Whom it was issued to, as an id of `Requester`; absent for the installation itself. */
-    readonly principalId?: string
+    /** Whom it was issued to, as an id of `Requester`; null for the installation itself. */
+    readonly principalId: string | null
     /** Whether that account is there and not disabled. */
     readonly isPrincipalEnabled: boolean
     /** The name of the template that it was made from. */
-    readonly template?: string
+    readonly template: string | null
     readonly isRevoked: boolean
   }
 }
@@ -31,7 +26,7 @@ export function requireGoodCertificate({ certificate, record }: KnownCertificate
   if (record === undefined) {
     throw new AppError('signer_untrusted', `${what} was not issued by a CA of this installation.`, evidence)
   }
-  if (record.principalId === undefined || !record.isPrincipalEnabled) {
+  if (record.principalId === null || !record.isPrincipalEnabled) {
     throw new AppError('signer_untrusted', `The account that ${what} was issued to is gone or disabled.`, evidence)
   }
   if (record.isRevoked) throw new AppError('certificate_revoked', `${what} is revoked.`, evidence)

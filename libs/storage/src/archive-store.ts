@@ -1,4 +1,4 @@
-import type { AgentId, RequestId } from '@app/core'
+import type { AgentId, PrincipalId, RequestId } from '@app/core'
 import type { DataSource } from 'typeorm'
 import type { EnvelopeRow, SealedKeyRow } from './archive-row.js'
 import { encodeByteaArray } from './bytea-array.js'
@@ -48,6 +48,18 @@ const FIND_SEALED: Statement = {
            ARRAY(SELECT agent_id FROM certkeep.sealed_key_agent WHERE request_id = s.request_id ORDER BY agent_id)
              AS "agentIds"
     FROM certkeep.sealed_key AS s WHERE s.request_id = $1`
+}
+
+/** Parameters: requester, key id, public key. The newest that became a certificate. */
+const FIND_SEALED_BEFORE: Statement = {
+  name: 'sealed_key_before',
+  text: `
+    SELECT ${selectList(sealedKeyEntity, 's')},
+           ARRAY(SELECT agent_id FROM certkeep.sealed_key_agent WHERE request_id = s.request_id ORDER BY agent_id)
+             AS "agentIds"
+    FROM certkeep.request AS r JOIN certkeep.sealed_key AS s ON s.request_id = r.id
+    WHERE r.key_id = $2 AND r.public_key = $3 AND r.requester_id = $1 AND r.state IN ('issued', 'revoked')
+    ORDER BY r.id DESC LIMIT 1`
 }
 
 const LIST_SEALED: Statement = {
@@ -127,6 +139,15 @@ export class ArchiveStore {
   /** With the sealed bytes, which only agents can open. */
   findSealed(requestId: RequestId): Promise<SealedKey | undefined> {
     return queryOne<SealedKey>(this.dataSource, undefined, FIND_SEALED, [requestId])
+  }
+
+  /** The sealed key of an earlier certificate of the same principal for the same public key. */
+  findSealedBefore(
+    of: { readonly requesterId: PrincipalId; readonly keyId: Uint8Array; readonly publicKey: Uint8Array },
+    unit: Unit
+  ): Promise<SealedKey | undefined> {
+    const values = [of.requesterId, of.keyId, of.publicKey]
+    return queryOne<SealedKey>(this.dataSource, unit, FIND_SEALED_BEFORE, values)
   }
 
   /** For the authority too: which of the requests have a sealed key. */

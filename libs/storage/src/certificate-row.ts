@@ -66,6 +66,16 @@ export const CERTIFICATE_SUMMARY_COLUMNS = [
 /** What a list shows of a certificate. */
 export type CertificateSummary = Pick<CertificateRow, (typeof CERTIFICATE_SUMMARY_COLUMNS)[number]>
 
+/** What is on record of a certificate that somebody shows. */
+export interface CertificateRecord {
+  /** Null for the installation's own. */
+  readonly principalId: PrincipalId | null
+  readonly isPrincipalEnabled: boolean
+  /** The name of the template that it was made from. */
+  readonly template: string | null
+  readonly isRevoked: boolean
+}
+
 /** What a CRL says of a certificate. */
 export interface CrlEntryRow {
   readonly serialNumber: Buffer

@@ -89,3 +89,15 @@ export const FIND_BY_REQUEST: Statement = {
   name: 'certificate_by_request',
   text: `${ALL} WHERE c.request_id = $1 AND c.state = 'issued'`
 }
+
+/** Parameter: SHA-256. What whoever is shown the certificate needs to know of it. */
+export const FIND_RECORD: Statement = {
+  name: 'certificate_record',
+  text: `
+    SELECT c.principal_id AS "principalId", r.template_name AS template, c.revoked_at IS NOT NULL AS "isRevoked",
+           coalesce(p.disabled_at IS NULL AND p.kind <> 'system', false) AS "isPrincipalEnabled"
+    FROM certkeep.certificate AS c
+    JOIN certkeep.request AS r ON r.id = c.request_id
+    LEFT JOIN certkeep.principal AS p ON p.id = c.principal_id
+    WHERE c.sha256 = $1 AND c.state = 'issued'`
+}

@@ -1,8 +1,14 @@
+import { hash } from 'node:crypto'
 import { AppError, type CaId, type PrincipalId, type RequestId } from '@app/core'
 import type { DataSource } from 'typeorm'
 import type { Because } from './audit-row.js'
 import { encodeByteaArray } from './bytea-array.js'
-import { CERTIFICATE_SUMMARY_COLUMNS, type CertificateRow, type CertificateSummary } from './certificate-row.js'
+import {
+  CERTIFICATE_SUMMARY_COLUMNS,
+  type CertificateRecord,
+  type CertificateRow,
+  type CertificateSummary
+} from './certificate-row.js'
 import * as sql from './certificate-statements.js'
 import { certificateEntity } from './entities.js'
 import { selectList } from './entity.js'
@@ -144,6 +150,12 @@ export class CertificateStore {
   findByFingerprint(fingerprint: Uint8Array): Promise<CertificateRow | undefined> {
     const statement = fingerprint.length === 20 ? sql.FIND_BY_SHA1 : sql.FIND_BY_SHA256
     return queryOne<CertificateRow>(this.dataSource, undefined, statement, [fingerprint])
+  }
+
+  /** What is on record of the certificate of these very bytes; undefined when no CA here issued it. */
+  findRecord(certificate: Uint8Array): Promise<CertificateRecord | undefined> {
+    const sha256 = hash('sha256', certificate, 'buffer')
+    return queryOne<CertificateRecord>(this.dataSource, undefined, sql.FIND_RECORD, [sha256])
   }
 
   /** The one that was issued, revoked or not. */

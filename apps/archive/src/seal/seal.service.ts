@@ -9,7 +9,8 @@ import {
   type EnvelopeRow,
   type NewSealedKey,
   type RequestForSealing,
-  type RequestMove
+  type RequestMove,
+  type Unit
 } from '@app/storage'
 import { decodePublicKey } from '@app/x509'
 import { ExchangeKeys } from '../inventory/exchange-keys.js'
@@ -53,7 +54,7 @@ export class SealService {
       )
       // 2. Open, check the pair, seal, parse the result back.
       const batch = { now, agentsFor: this.agents.batch(now), decrypterFor: this.exchangeKeys.batch() }
-      const outcomes = await Promise.all(rows.map(row => this.sealOne(row, envelopes.get(row.id), batch)))
+      const outcomes = await Promise.all(rows.map(row => this.outcomeOf(row, envelopes.get(row.id), batch, unit)))
       // 3. One transaction: sealed keys in, envelopes out, every row moved with its event.
       moves = rows.flatMap((row, index) => moveFor(row, outcomes[index]))
       const sealed = outcomes.flatMap(outcome => (outcome.kind === 'sealed' ? [outcome.key] : []))
@@ -66,6 +67,31 @@ export class SealService {
     })
     const next = moves.map(move => (move.to === 'sealed' ? 'issue' : 'respond'))
     return { more: taken === batchSize, next: [...new Set(next)] }
+  }
+
+  private outcomeOf(
+    row: RequestForSealing,
+    envelope: EnvelopeRow | undefined,
+    batch: Batch,
+    unit: Unit
+  ): Promise<Outcome> {
+    return row.carriesKey ? this.sealOne(row, envelope, batch) : this.sealAgain(row, batch.now, unit)
+  }
+
+  /**
+   * A renewal that keeps its key brings none: the key was sealed with the certificate that is renewed. What was sealed
+   * then, to the agents of then, stands for the new certificate too.
+   */
+  private async sealAgain(row: RequestForSealing, now: Date, unit: Unit): Promise<Outcome> {
+    const { requesterId, keyId, publicKey } = row
+    const before =
+      requesterId === null || keyId === null || publicKey === null
+        ? undefined
+        : await this.archive.findSealedBefore({ requesterId, keyId, publicKey }, unit)
+    if (before !== undefined) return { kind: 'sealed', key: { ...before, requestId: row.id, sealedAt: now } }
+    const message =
+      'The template demands an archived key; none was received, and none is kept of an earlier certificate.'
+    return { kind: 'failed', error: new AppError('archived_key_required', message) }
   }
 
   private async sealOne(

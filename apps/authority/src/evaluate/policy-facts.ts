@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { AppError, memoized, type CaId, type PrincipalId, type RequestId } from '@app/core'
-import { decodeStoredRequest, parseRequestAttributes, findRequestAttributes } from '@app/cmc'
+import { CR_IN, decodeStoredRequest, parseRequestAttributes, findRequestAttributes } from '@app/cmc'
 import type { CaFacts, DecisionInput, Requester } from '@app/policy'
 import {
   AgentStore,
@@ -12,6 +12,7 @@ import {
   type TemplateRow
 } from '@app/storage'
 import { CaRegistry } from '../ca/ca-registry.js'
+import { EndorsementFacts } from './endorsement-facts.js'
 
 /** What is the same for all requests at one CA. */
 interface AtCa {
@@ -36,7 +37,8 @@ export class PolicyFacts {
     private readonly templates: TemplateStore,
     private readonly agents: AgentStore,
     private readonly principals: PrincipalStore,
-    private readonly certificates: CertificateStore
+    private readonly certificates: CertificateStore,
+    private readonly endorsements: EndorsementFacts
   ) {}
 
   /** Facts on these rows as they are at `now`; each is read when first asked for, and for all rows at once. */
@@ -67,6 +69,8 @@ export class PolicyFacts {
           offered: offered.map(template => template.definition),
           ca,
           now,
+          isKeyBased: (row.flags & CR_IN.CR_IN_ROBO) !== 0,
+          ...(stored.isEndorsed || row.callerId !== null ? await this.endorsements.of(row) : {}),
           ...(keyOwner === undefined ? {} : { keyOwner })
         }
       },

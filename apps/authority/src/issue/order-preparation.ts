@@ -14,7 +14,7 @@ import {
 import { CONFIG, certificateUrls, ENTROPY, LOG, rowFailure, type Config, type Logger } from '@app/platform'
 import type { CertificateTemplate } from '@app/templates'
 import { TemplateStore, type PrincipalRow, type RequestMove, type RequestRow } from '@app/storage'
-import { decodePublicKey, type PublicKeyInfo } from '@app/x509'
+import { decodeCertificate, decodePublicKey, type PublicKeyInfo } from '@app/x509'
 import { CaRegistry, type IssuingCa } from '../ca/ca-registry.js'
 import { requesterOf } from '../evaluate/policy-facts.js'
 import type { Order } from './completion.js'
@@ -80,10 +80,11 @@ export class OrderPreparation {
     now: Date
   ): Promise<PreparedCertificate> {
     const common = this.commonTo(row, ca, now)
-    const { subject, extensions } = decodeStoredRequest(row.rawRequest)
+    const { subject, extensions, renewedCertificate } = decodeStoredRequest(row.rawRequest)
     const request = { subject, extensions, publicKey: common.publicKey }
+    const renewed = renewedCertificate === undefined ? {} : { renewed: decodeCertificate(renewedCertificate) }
     const requester = requesterOf(principal)
-    return prepareCertificate({ ...common, template: await this.template(row), requester, request })
+    return prepareCertificate({ ...common, ...renewed, template: await this.template(row), requester, request })
   }
 
   private commonTo(row: RequestRow, ca: IssuingCa, now: Date): Common {

@@ -6,7 +6,7 @@ import { CONFIG, Consumes, type Config } from '@app/platform'
 import { sendMessage } from '../authorities/encoding.js'
 import { caParameter, idempotencyHeader, idempotencyOf, messageTypes } from '../enrollment/enrollment.schemas.js'
 import { RequesterGuard } from '../requester/requester.guard.js'
-import { CurrentRequester, type AuthenticatedRequester } from '../requester/requester.js'
+import { CurrentRequester, TakesKeyBasedRenewal, type AuthenticatedRequester } from '../requester/requester.js'
 import { CmcService } from './cmc.service.js'
 
 /** CMC over HTTP (RFC 10003, RFC 5273 section 4): a request in, a full response out. */
@@ -22,6 +22,7 @@ export class CmcController {
 
   @Post(':ca')
   @HttpCode(200)
+  @TakesKeyBasedRenewal('by-message')
   @Consumes(...messageTypes)
   @ApiConsumes(...messageTypes)
   @ApiHeader(idempotencyHeader)

@@ -19,7 +19,7 @@ import { DISPOSITIONS, isAppError } from '@app/core'
 import { decodeDerPemOrBase64 } from '@app/der'
 import { CONFIG, Consumes, type Config } from '@app/platform'
 import { RequesterGuard } from '../requester/requester.guard.js'
-import { CurrentRequester, type AuthenticatedRequester } from '../requester/requester.js'
+import { CurrentRequester, TakesKeyBasedRenewal, type AuthenticatedRequester } from '../requester/requester.js'
 import { sendCertificates, sendMessage } from '../authorities/encoding.js'
 import { FullResponses } from './full-responses.js'
 import { EnrollmentService } from './enrollment.service.js'
@@ -57,6 +57,7 @@ export class EnrollmentController {
   ) {}
 
   @Post()
+  @TakesKeyBasedRenewal('flagged')
   @Consumes('application/json', ...messageTypes)
   @ApiConsumes('application/json', ...messageTypes)
   @ApiHeader(idempotencyHeader)

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { AppError } from '@app/core'
-import { parseSubmitFlags } from '@app/cmc'
+import { CR_IN, parseSubmitFlags } from '@app/cmc'
 import { CertificateStore, type CaRow, type RequestOutcome } from '@app/storage'
 import { AuthoritiesService } from '../authorities/authorities.service.js'
 import type { AuthenticatedRequester } from '../requester/requester.js'
@@ -59,7 +59,7 @@ export class EnrollmentService {
       caId: ca.id,
       requester: { id: requester.principal.id, name: requester.name },
       bytes: call.bytes,
-      flags: parseSubmitFlags(call.flags),
+      flags: parseSubmitFlags(flagsOf(call)),
       attributes: call.attributes ?? '',
       ...(call.idempotencyKey === undefined ? {} : { idempotencyKey: call.idempotencyKey })
     }
@@ -90,4 +90,10 @@ export class EnrollmentService {
     requireScope(call.requester, 'enroll')
     await this.submissions.withdraw(row, { id: call.requester.principal.id, name: call.requester.name })
   }
+}
+
+/** A row whose requester nothing but the old key authenticates says so, whichever way it came in. */
+function flagsOf({ flags, requester }: SubmitCall): SubmitCall['flags'] {
+  if (requester.isByRenewal !== true) return flags
+  return (parseSubmitFlags(flags).value | CR_IN.CR_IN_ROBO) >>> 0
 }

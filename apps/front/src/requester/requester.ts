@@ -1,10 +1,13 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
+import { createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '@app/core'
 import type { AuthenticatedCaller } from '@app/platform'
 
 /** Who makes a call: a principal of the directory, and by which credential. */
-export type AuthenticatedRequester = AuthenticatedCaller
+export interface AuthenticatedRequester extends AuthenticatedCaller {
+  /** That nothing but the old key's signature on the message authenticates it, which is good for this message alone. */
+  readonly isByRenewal?: true
+}
 
 const requesters = new WeakMap<FastifyRequest, AuthenticatedRequester>()
 
@@ -21,3 +24,17 @@ export const CurrentRequester = createParamDecorator(
     return requester
   }
 )
+
+const keyBased = Symbol('key-based renewal')
+
+/**
+ * Marks a route that takes requests: a message that renews a certificate may come to it without a credential, where the
+ * template lets the old key's signature stand for one. `flagged` routes take it only with the flag CR_IN_ROBO.
+ */
+export const TakesKeyBasedRenewal = (announced: 'flagged' | 'by-message'): MethodDecorator =>
+  SetMetadata(keyBased, announced)
+
+/** How a route takes key-based renewals; undefined for every route that does not. */
+export function keyBasedRenewalAt(context: ExecutionContext): 'flagged' | 'by-message' | undefined {
+  return Reflect.getMetadata(keyBased, context.getHandler()) as 'flagged' | 'by-message' | undefined
+}

@@ -3,7 +3,9 @@ import { AppError, isAppError, type CaId, type PrincipalId } from '@app/core'
 import {
   CR_FLG,
   decodeStoredRequest,
+  findRequestAttribute,
   findResponseAddress,
+  parseRequestAttributes,
   readEnrollmentRequest,
   type EnrollmentRequest,
   type RequestFacts,
@@ -40,12 +42,22 @@ export type Read =
 export function readSubmission(submission: Submission): Read {
   const { expectFormat } = submission.flags
   try {
+    requireSignedName(submission)
     const options = { allowSha1: true, ...(expectFormat === undefined ? {} : { expectFormat }) }
     return { request: readEnrollmentRequest(submission.bytes, options) }
   } catch (error) {
     if (error instanceof AppError) return { failure: error }
     throw error
   }
+}
+
+/** Whose name a request is made in must be signed (MS-WCCE 3.2.1.4.2.1.2); beside the request it is anybody's word. */
+function requireSignedName({ attributes }: Submission): void {
+  if (findRequestAttribute(parseRequestAttributes(attributes), 'requestername') === undefined) return
+  throw new AppError(
+    'invalid_argument',
+    'The attribute requestername beside the request is not taken: an enrollment agent must sign it within the request.'
+  )
 }
 
 /** The row for a submission: `received` when nothing is wrong with it, else `failed` with its reason. */
@@ -105,12 +117,20 @@ function facts(request: EnrollmentRequest): Omit<Rest, Outcome> {
   return {
     ...claims(request),
     rawRequest: request.stored,
-    rowFlags: archivedKey === undefined ? 0 : CR_FLG.CR_FLG_VALIDENCRYPTEDKEYHASH,
+    rowFlags: rowFlagsOf(request),
     carriesKey: archivedKey !== undefined,
     keyHashAlgorithm: archivedKey?.hash?.algorithm ?? null,
     keyHash: archivedKey?.hash?.value ?? null,
     proofDigest: request.proof.digest
   }
+}
+
+function rowFlagsOf({ archivedKey, renewal, onBehalfOf }: EnrollmentRequest): number {
+  return (
+    (archivedKey === undefined ? 0 : CR_FLG.CR_FLG_VALIDENCRYPTEDKEYHASH) |
+    (renewal === undefined ? 0 : CR_FLG.CR_FLG_RENEWAL) |
+    (onBehalfOf === undefined ? 0 : CR_FLG.CR_FLG_ENROLLONBEHALFOF)
+  )
 }
 
 function claims(request: RequestFacts): Claims {

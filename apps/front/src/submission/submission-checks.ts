@@ -36,11 +36,11 @@ export class SubmissionChecks {
     }
   }
 
-  private async requireFewFailures({ requester }: Submission, now: Date): Promise<void> {
+  private async requireFewFailures({ requester, caller = requester }: Submission, now: Date): Promise<void> {
     const limit = this.config.limits.failuresPerMinute
     if (limit === 0) return
     const since = new Date(now.getTime() - minute)
-    if ((await this.requests.countFailed(requester.id, 'archived_key_mismatch', since)) < limit) return
+    if ((await this.requests.countFailed(caller.id, 'archived_key_mismatch', since)) < limit) return
     throw new AppError('rate_limited', 'Too many archived keys did not open. Wait a minute and check the client.', {
       retryAfterSeconds: 60
     })
@@ -71,10 +71,10 @@ export class SubmissionChecks {
     if (request.identityProof === undefined) return
     const { identification } = request.identityProof
     const secret = identification === undefined ? undefined : await this.principals.findSecret(identification, now)
-    if (secret?.principalId !== submission.requester.id) throw identityRefused()
+    const { id, name: actor } = submission.caller ?? submission.requester
+    if (secret?.principalId !== id) throw identityRefused()
     verifyIdentityClaim(request.identityProof, secret.witnessKey)
-    const because = { actor: submission.requester.name }
-    if (!(await this.principals.useSecret(secret, because, now))) throw identityRefused()
+    if (!(await this.principals.useSecret(secret, { actor }, now))) throw identityRefused()
   }
 }
 

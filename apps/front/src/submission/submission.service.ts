@@ -6,6 +6,7 @@ import { Outcomes, Wakeups } from '@app/queue'
 import { RequestStore, type NewEnvelope, type NewRequest, type RequestOutcome, type RequestRow } from '@app/storage'
 import { isResolved, isSettled } from '../enrollment/request-view.js'
 import { newRequest, readSubmission, type Submission } from './new-request.js'
+import { RequestParties } from './request-parties.js'
 import { SubmissionChecks } from './submission-checks.js'
 
 /** Milliseconds between two looks at the database for an outcome that no signal told of. */
@@ -16,6 +17,7 @@ const pollEvery = 500
 export class SubmissionService {
   constructor(
     private readonly requests: RequestStore,
+    private readonly parties: RequestParties,
     private readonly checks: SubmissionChecks,
     private readonly wakeups: Wakeups,
     private readonly outcomes: Outcomes,
@@ -29,10 +31,11 @@ export class SubmissionService {
   async submit(submission: Submission, wait: number): Promise<RequestOutcome> {
     // 1. Decode and verify; what is wrong is recorded, not thrown.
     const now = this.clock.now()
-    const read = await this.checks.apply(readSubmission(submission), submission, now)
+    const parties = await this.parties.resolve(readSubmission(submission), submission)
+    const read = await this.checks.apply(parties.read, parties.submission, now)
     // 2. Record, and 3. wake the next step.
     const envelope = read.request === undefined ? undefined : envelopeOf(read.request)
-    return this.record(newRequest(submission, read, now), wait, envelope)
+    return this.record(newRequest(parties.submission, read, now), wait, envelope)
   }
 
   /** Records a submission that fails for a reason which its bytes do not tell, and waits for its signed answer. */
@@ -45,7 +48,9 @@ export class SubmissionService {
   /** Records a request, wakes the step that is next, and waits up to `wait` milliseconds for the outcome. */
   async record(request: NewRequest, wait: number, envelope?: NewEnvelope): Promise<RequestOutcome> {
     // Row, envelope and audit event in one transaction.
-    const { id, state } = await this.requests.submit(request, envelope, { actor: request.requesterName })
+    const { id, state } = await this.requests.submit(request, envelope, {
+      actor: request.callerName ?? request.requesterName
+    })
     // A lost wake-up is found by the sweep.
     if (state === 'received') this.wakeups.nudge('evaluate')
     if (state === 'failed') this.wakeups.nudge('respond')
