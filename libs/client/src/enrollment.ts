@@ -81,7 +81,8 @@ export class Enrollment {
   }
 
   /**
-   * Makes the request, DER. With an exchange certificate the private key is archived, which PKCS#10 cannot do. Throws
+   * Makes the request, DER. With an exchange certificate the private key is archived, which PKCS#10 and PKCS#7 cannot
+   * do. A renewal and a request on behalf of another are signed by others too; see the options. Throws
    * `conflict` when the object has made its request, `chain_invalid` when the exchange certificate must not be used,
    * `invalid_argument` for what cannot be asked for.
    */
@@ -90,8 +91,9 @@ export class Enrollment {
       throw new AppError('conflict', 'This enrollment has made its request; its key would be lost. Make another one.')
     }
     const wrapping = await this.keyWrapping(options)
-    const privateKey = await this.privateKey()
-    const ties = options.type === 'pkcs10' ? undefined : this.freshTies()
+    const privateKey = options.renew?.keepKey === true ? options.renew.privateKey : await this.privateKey()
+    const isCmc = options.type === 'cmc' || options.type === 'crmf'
+    const ties = isCmc ? this.freshTies() : undefined
     const material = {
       privateKey,
       ...(wrapping === undefined ? {} : { wrapping }),
@@ -167,8 +169,11 @@ export class Enrollment {
   private async keyWrapping({ type }: RequestOptions): Promise<KeyWrapping | undefined> {
     const { privateKeyArchiveCertificate, chain = [], trust, contentEncryption, keyTransport } = this.settings
     if (privateKeyArchiveCertificate === undefined) return undefined
-    if (type === 'pkcs10') {
-      throw new AppError('invalid_argument', 'A PKCS#10 request cannot carry a private key; use the type cmc or crmf.')
+    if (type === 'pkcs10' || type === 'pkcs7') {
+      throw new AppError(
+        'invalid_argument',
+        'A PKCS#10 or PKCS#7 request cannot carry a private key; use the type cmc or crmf.'
+      )
     }
     const certificates = [...certificatesIn(privateKeyArchiveCertificate), ...chain]
     return {

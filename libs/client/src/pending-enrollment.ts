@@ -11,7 +11,7 @@ export interface PendingEnrollment {
   readonly type: RequestType
   /** SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal: ties this to the private key beside it. */
   readonly publicKey: string
-  /** Hexadecimal content octets of the INTEGER; absent for PKCS#10. */
+  /** Hexadecimal content octets of the INTEGER; absent for PKCS#10 and PKCS#7. */
   readonly transactionId?: string
   readonly senderNonce?: string
   /** Present when the private key is archived. */
@@ -41,15 +41,16 @@ export function decodePending(value: unknown, publicKey: PublicKeyInfo): Expecta
   const fields = fieldsOf(value)
   const { version, type, requestId } = fields
   if (version !== 1) throw damaged('its version is not 1')
-  if (type !== 'cmc' && type !== 'crmf' && type !== 'pkcs10') throw damaged('it names no form of request')
+  if (!TYPES.includes(type as RequestType)) throw damaged('it names no form of request')
   if (fields['publicKey'] !== fingerprintOf(publicKey)) throw damaged('it is for another private key')
   if (requestId !== undefined && (!Number.isSafeInteger(requestId) || (requestId as number) < 1)) {
     throw damaged('its request id is no number')
   }
-  const ties = tiesIn(fields, type)
+  const form = type as RequestType
+  const ties = tiesIn(fields, form)
   const keyHash = keyHashIn(fields['keyHash'])
   return {
-    type,
+    type: form,
     publicKey,
     ...(ties === undefined ? {} : { ties }),
     ...(keyHash === undefined ? {} : { keyHash }),
@@ -57,9 +58,12 @@ export function decodePending(value: unknown, publicKey: PublicKeyInfo): Expecta
   }
 }
 
+const TYPES: readonly RequestType[] = ['cmc', 'crmf', 'pkcs10', 'pkcs7']
+
 function tiesIn(fields: Readonly<Record<string, unknown>>, type: RequestType): RequestTies | undefined {
   const { transactionId, senderNonce } = fields
-  if (type === 'pkcs10' && transactionId === undefined && senderNonce === undefined) return undefined
+  if ((type === 'pkcs10' || type === 'pkcs7') && transactionId === undefined && senderNonce === undefined)
+    return undefined
   return { transactionId: octetsIn(transactionId, 'transaction id'), senderNonce: octetsIn(senderNonce, 'nonce') }
 }
 

@@ -1,12 +1,15 @@
 import type { KeyObject } from 'node:crypto'
 import {
   buildCmcRequest,
+  buildPkcs7Request,
   encodeNameValuePairs,
   encodeRequestClientInfo,
   type KeyHash,
   type RequestAttributes,
-  type RequestClientInfo
+  type RequestClientInfo,
+  type RequestCosigner
 } from '@app/cmc'
+import { AppError } from '@app/core'
 import { signerOf } from '@app/keys'
 import { OID } from '@app/oid'
 import {
@@ -25,8 +28,18 @@ import {
 import { wrapPrivateKey, type KeyWrapping } from './key-envelope.js'
 import { parseSubjectAltName } from './subject-alt-name.js'
 
-/** The forms of request: Microsoft's CMC, the standard's CMC with CRMF inside, and PKCS#10, which carries no key. */
-export type RequestType = 'cmc' | 'crmf' | 'pkcs10'
+/**
+ * The forms of request: Microsoft's CMC, the standard's CMC with CRMF inside, PKCS#10, which carries no key, and PKCS#7: a
+ * PKCS#10 that another signs.
+ */
+export type RequestType = 'cmc' | 'crmf' | 'pkcs10' | 'pkcs7'
+
+/** A certificate with its private key. */
+export interface SigningIdentity {
+  /** DER */
+  readonly certificate: Uint8Array
+  readonly privateKey: KeyObject
+}
 
 /** What a request asks for. */
 export interface RequestOptions {
@@ -43,6 +56,10 @@ export interface RequestOptions {
   readonly extensions?: readonly Extension[]
   /** Told to the CA when given, as certreq does. Not in `crmf`, which has no place for it. */
   readonly clientInfo?: RequestClientInfo
+  /** The certificate to renew, whose key signs the request; with `keepKey` the new certificate is for that key. */
+  readonly renew?: SigningIdentity & { readonly keepKey?: boolean }
+  /** The account (`DOMAIN\\account`) that an enrollment agent makes the request for, and that agent. */
+  readonly onBehalfOf?: { readonly account: string; readonly agent: SigningIdentity }
 }
 
 /** What ties a response to its request. */
@@ -67,9 +84,46 @@ export interface CreatedRequest {
   readonly keyHash?: KeyHash
 }
 
-/** Builds and signs a request with its own key. Throws `invalid_argument` for names and keys that cannot be had. */
-export function buildRequest(options: RequestOptions, material: RequestMaterial): Promise<CreatedRequest> {
-  return options.type === 'pkcs10' ? buildPkcs10(options, material) : buildCmc(options, options.type, material)
+/**
+ * Builds and signs a request with its own key, and with those that renew or sign for another. Throws `invalid_argument`
+ * for names and keys that cannot be had and for what the form cannot carry.
+ */
+export async function buildRequest(options: RequestOptions, material: RequestMaterial): Promise<CreatedRequest> {
+  requireForm(options)
+  switch (options.type) {
+    case 'pkcs10':
+      return buildPkcs10(options, material)
+    case 'pkcs7': {
+      const { request } = await buildPkcs10(options, material)
+      const onBehalfOf = options.onBehalfOf === undefined ? {} : { onBehalfOf: options.onBehalfOf.account }
+      return { request: await buildPkcs7Request({ request, signers: cosignersOf(options), ...onBehalfOf }) }
+    }
+    default:
+      return buildCmc(options, options.type, material)
+  }
+}
+
+function requireForm({ type, renew, onBehalfOf }: RequestOptions): void {
+  const refuse = (why: string): AppError => new AppError('invalid_argument', why)
+  const isEndorsed = renew !== undefined || onBehalfOf !== undefined
+  if (renew !== undefined && onBehalfOf !== undefined) {
+    throw refuse('A request renews a certificate or is made on behalf of another, not both.')
+  }
+  if (type === 'pkcs10' && isEndorsed) {
+    throw refuse('A PKCS#10 has no place for the signature of another; use the form cmc or pkcs7.')
+  }
+  if (type === 'pkcs7' && !isEndorsed) throw refuse('The form pkcs7 is for renewals and requests on behalf of another.')
+  if (type === 'crmf' && renew !== undefined) throw refuse('A CRMF request renews nothing; use the form cmc or pkcs7.')
+}
+
+/** In CMC the requested key signs by itself, so that a renewal which keeps its key needs no second signature. */
+function cosignersOf({ type, renew, onBehalfOf }: RequestOptions): RequestCosigner[] {
+  const renewing = renew === undefined || (type !== 'pkcs7' && renew.keepKey === true) ? [] : [renew]
+  const identities = [...renewing, ...(onBehalfOf === undefined ? [] : [onBehalfOf.agent])]
+  return identities.map(({ certificate, privateKey }) => {
+    const signer = signerOf(privateKey)
+    return { certificate, scheme: signer.scheme, sign: data => signer.sign(data) }
+  })
 }
 
 async function buildPkcs10(options: RequestOptions, { privateKey }: RequestMaterial): Promise<CreatedRequest> {
@@ -81,8 +135,15 @@ async function buildPkcs10(options: RequestOptions, { privateKey }: RequestMater
   }
   if ((options.attributes ?? []).length > 0) attributes.push(encodeNameValuePairs(options.attributes ?? []))
   if (options.clientInfo !== undefined) attributes.push(encodeRequestClientInfo(options.clientInfo))
+  if (options.renew !== undefined) {
+    attributes.push(encodeAttribute(OID.szOID_RENEWAL_CERTIFICATE, [options.renew.certificate]))
+  }
   const parts = { subject: subjectOf(options), publicKey: signer.publicKey.raw, attributes }
   return { request: await buildCertificationRequest(parts, signer.scheme, data => signer.sign(data)) }
+}
+
+function registrationInfoOf({ attributes = [], onBehalfOf }: RequestOptions): RequestAttributes {
+  return onBehalfOf === undefined ? attributes : [...attributes, { name: 'RequesterName', value: onBehalfOf.account }]
 }
 
 function buildCmc(options: RequestOptions, type: 'cmc' | 'crmf', material: RequestMaterial): Promise<CreatedRequest> {
@@ -95,7 +156,9 @@ function buildCmc(options: RequestOptions, type: 'cmc' | 'crmf', material: Reque
     publicKey: signer.publicKey.raw,
     extensions: extensionsOf(options),
     ...(options.clientInfo === undefined ? {} : { clientInfo: options.clientInfo }),
-    ...(options.attributes === undefined ? {} : { registrationInfo: options.attributes }),
+    registrationInfo: registrationInfoOf(options),
+    ...(options.renew === undefined ? {} : { renewedCertificate: options.renew.certificate }),
+    cosigners: cosignersOf(options),
     ...ties,
     ...(wrapping === undefined ? {} : { archivedKeyEnvelope: wrapPrivateKey(privateKey, form, wrapping) }),
     scheme: signer.scheme,

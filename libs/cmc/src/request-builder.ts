@@ -1,9 +1,10 @@
-import { AppError } from '@app/core'
-import { buildSignedData, type SignerIdentifier } from '@app/cms'
+import { AppError, equalBytes } from '@app/core'
+import { buildSignedData, identifierOf, type SignerIdentifier } from '@app/cms'
 import { DerReader, encodeNull, encodeOctetString, encodeSequence, encodeTlv, encodeUtf8String, TAG } from '@app/der'
 import { OID } from '@app/oid'
 import {
   buildCertificationRequest,
+  decodeCertificate,
   decodePublicKey,
   decodeSubjectKeyIdentifier,
   digestOfScheme,
@@ -23,6 +24,7 @@ import { buildIdentityProofV2, type ProofDigest, type SharedSecret } from './ide
 import { encodeTaggedAttribute } from './message-part.js'
 import { encodeRequestClientInfo, type RequestClientInfo } from './microsoft-attribute.js'
 import { encodeCrmfRequestSequence, encodePkcs10RequestSequence, encodePkiData } from './pki-data.js'
+import type { RequestCosigner } from './pkcs7-builder.js'
 import { encodeRegistrationInfo, type RequestAttributes } from './request-attributes.js'
 
 /** A key that signs a request for itself. */
@@ -53,6 +55,10 @@ export interface CmcRequestPlan extends RequestSigner {
   /** A ContentInfo element with the private key in an EnvelopedData. */
   readonly archivedKeyEnvelope?: Uint8Array
   readonly identityProof?: SharedSecret & { readonly digest?: ProofDigest }
+  /** The certificate element that the request renews, sent along. Microsoft dialect only. */
+  readonly renewedCertificate?: Uint8Array
+  /** Those who sign the message besides the requested key: the old key of a renewal, an enrollment agent. */
+  readonly cosigners?: readonly RequestCosigner[]
 }
 
 /** A CMC request as built. */
@@ -66,7 +72,7 @@ export interface CmcRequestBuilt {
 const REQUEST_ID = 1
 
 /**
- * A CMC request for a new certificate, signed with the requested key (MS-WCCE 3.1.1.4.3.6; RFC 10002 (RFC 5272), 3.2).
+ * A CMC request, signed with the requested key and by whoever else is named (MS-WCCE 3.1.1.4.3.6; RFC 10002 (RFC 5272), 3.2).
  * Throws `invalid_argument` for attributes in a CRMF request, what `encodeArchiveOptions` throws, and what `sign` throws.
  */
 export async function buildCmcRequest(plan: CmcRequestPlan): Promise<CmcRequestBuilt> {
@@ -78,10 +84,14 @@ export async function buildCmcRequest(plan: CmcRequestPlan): Promise<CmcRequestB
       ? await buildPkcs10Sequence(plan, extensions)
       : await buildCrmfSequence(plan, extensions)
   const envelope = plan.dialect === 'microsoft' ? plan.archivedKeyEnvelope : undefined
+  const { cosigners = [], renewedCertificate } = plan
+  const certificates = [...cosigners.map(({ certificate }) => certificate)]
+  const isSent = certificates.some(certificate => equalBytes(certificate, renewedCertificate ?? new Uint8Array()))
+  if (renewedCertificate !== undefined && !isSent) certificates.push(renewedCertificate)
   const request = await buildSignedData({
     eContentType: OID.id_cct_PKIData,
     eContent: encodePkiData({ controls: buildControls(plan, keyHash, requestSequence), requestSequence }),
-    certificates: [],
+    certificates,
     signers: [
       {
         sid: { kind: 'keyId', keyId } satisfies SignerIdentifier,
@@ -89,7 +99,12 @@ export async function buildCmcRequest(plan: CmcRequestPlan): Promise<CmcRequestB
         ...(envelope === undefined
           ? {}
           : { unsignedAttributes: [encodeAttribute(OID.szOID_ARCHIVED_KEY_ATTR, [envelope])] })
-      }
+      },
+      ...cosigners.map(({ certificate, scheme, sign }) => ({
+        sid: identifierOf(decodeCertificate(certificate)),
+        scheme,
+        sign
+      }))
     ]
   })
   return { request, ...(keyHash === undefined ? {} : { keyHash }) }
@@ -121,13 +136,16 @@ function keyHashOf({ archivedKeyEnvelope, dialect, scheme }: CmcRequestPlan): Ke
 async function buildPkcs10Sequence(plan: CmcRequestPlan, extensions: readonly Extension[]): Promise<Uint8Array> {
   const attributes = [...(plan.attributes ?? []), encodeAttribute(OID.extensionRequest, [encodeExtensions(extensions)])]
   if (plan.clientInfo !== undefined) attributes.push(encodeRequestClientInfo(plan.clientInfo))
+  if (plan.renewedCertificate !== undefined) {
+    attributes.push(encodeAttribute(OID.szOID_RENEWAL_CERTIFICATE, [plan.renewedCertificate]))
+  }
   const { subject, publicKey } = plan
   const request = await buildCertificationRequest({ subject, publicKey, attributes }, plan.scheme, plan.sign)
   return encodePkcs10RequestSequence(REQUEST_ID, request)
 }
 
 async function buildCrmfSequence(plan: CmcRequestPlan, extensions: readonly Extension[]): Promise<Uint8Array> {
-  if ((plan.attributes ?? []).length > 0 || plan.clientInfo !== undefined) {
+  if ((plan.attributes ?? []).length > 0 || plan.clientInfo !== undefined || plan.renewedCertificate !== undefined) {
     throw new AppError('invalid_argument', 'A CRMF request has no place for PKCS#10 attributes; use extensions.')
   }
   const { subject, publicKey, archivedKeyEnvelope: envelope } = plan
