@@ -158,6 +158,19 @@ describe('a request of a Windows client that is not granted', () => {
     statusSymbol: 'CRYPT_E_INVALID_MSG_TYPE',
     failureCode: 'form_not_supported'
   }
+  // Its one signer is the new key, and the old certificate is nowhere but in the attribute.
+  const foreignRenewal = {
+    dispositionName: 'denied',
+    lastStatus: '0x8009400e',
+    statusSymbol: 'CERTSRV_E_BAD_RENEWAL_CERT_ATTRIBUTE',
+    failureCode: 'renewal_certificate'
+  }
+  const foreignAgent = {
+    dispositionName: 'error',
+    lastStatus: '0x800b0109',
+    statusSymbol: 'CERT_E_UNTRUSTEDROOT',
+    failureCode: 'signer_untrusted'
+  }
   const unknownRecipient = {
     dispositionName: 'error',
     lastStatus: '0x8009100b',
@@ -186,8 +199,8 @@ describe('a request of a Windows client that is not granted', () => {
     ['adcs/certreq-cmc-new.der', CR_IN_CMC, unknownTemplate],
     ['adcs/certreq-pkcs10.der', CR_IN_PKCS10, unknownTemplate],
     ['adcs/wstep-request-pkcs10.der', CR_IN_PKCS10, unknownTemplate],
-    ['adcs/certreq-cmc-renewal.der', CR_IN_CMC, unsupportedForm],
-    ['adcs/certreq-pkcs7-onbehalf.der', CR_IN_PKCS7, unsupportedForm],
+    ['adcs/certreq-cmc-renewal.der', CR_IN_CMC, foreignRenewal],
+    ['adcs/certreq-pkcs7-onbehalf.der', CR_IN_PKCS7, foreignAgent],
     ['adcs/keygen-spkac.der', CR_IN_KEYGEN, unsupportedForm],
     ['adcs/certreq-pkcs10.der', CR_IN_CMC, { ...unsupportedForm, failureCode: 'message_type_invalid' }]
   ])('has its number, the reason and a signed response: %s, as format %i', async (name, flags, refusal) => {

@@ -15,6 +15,7 @@ import {
   matchesEnvelope,
   readEnrollmentRequest,
   readFullResponseProperty,
+  verifyEndorsements,
   verifyFullResponse,
   type CmcMessage,
   type InspectedRequest,
@@ -23,7 +24,8 @@ import {
 import { decodeEnvelopedData, decodeSignedData, openEnvelopedData, unwrapContentKey } from '@app/cms'
 import { equalBytes, toHex, type ErrorCode } from '@app/core'
 import { OID } from '@app/oid'
-import { decodeCertificate, type PublicKeyInfo } from '@app/x509'
+import { applicationPoliciesOf, requireAgent, requireSoundRenewal } from '@app/policy'
+import { decodeCertificate, type Certificate, type PublicKeyInfo } from '@app/x509'
 import { describe, expect, it } from 'vitest'
 import { codeOf } from '../helpers/x509-samples.js'
 import { readVector } from '../helpers/vectors.js'
@@ -66,8 +68,6 @@ describe('real Windows requests', () => {
   })
 
   const refused: readonly (readonly [name: string, code: ErrorCode, reason: string])[] = [
-    ['certreq-cmc-renewal', 'form_not_supported', 'renews a certificate'],
-    ['certreq-pkcs7-onbehalf', 'form_not_supported', 'on behalf of another'],
     ['keygen-spkac', 'form_not_supported', 'KEYGEN'],
     ['microsoft-full-response-issued', 'message_type_invalid', 'full response'],
     ['microsoft-issued-certificate', 'message_type_invalid', 'neither a PKCS#10'],
@@ -79,6 +79,41 @@ describe('real Windows requests', () => {
     expect(() => readEnrollmentRequest(read(name), { allowSha1: true })).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(reason) })
     )
+  })
+
+  it('certreq-cmc-renewal renews a certificate that it does not bring and whose key did not sign', () => {
+    const { format, signers, renewal, proof } = readEnrollmentRequest(read('certreq-cmc-renewal'), { allowSha1: true })
+    expect({ format, signers, proof }).toMatchObject({ format: 'cmc', signers: [], proof: { digests: ['sha1'] } })
+    expect(renewal).toMatchObject({ isEmbedded: false, certificate: { serialHex: '248f7d3c00000000086e' } })
+    expect(decodeStoredRequest(read('certreq-cmc-renewal'))).toMatchObject({ isEndorsed: true })
+  })
+
+  it('certreq-pkcs7-onbehalf is signed by an enrollment agent, whose signature covers the account', () => {
+    const bytes = read('certreq-pkcs7-onbehalf')
+    const { format, signers, onBehalfOf, template } = readEnrollmentRequest(bytes, { allowSha1: true })
+    expect({ format, template }).toMatchObject({ format: 'pkcs7', template: { names: ['User'] } })
+    expect(onBehalfOf).toMatchObject({ account: 'Domain\\TargetUser', signers })
+    expect(signers.map(({ serialHex }) => serialHex)).toEqual(['588cf81a000000000b57'])
+    expect(applicationPoliciesOf(signers[0] as Certificate)).toEqual([OID.szOID_ENROLLMENT_AGENT])
+    expect(verifyEndorsements(bytes)).toEqual({ signers, onBehalfOf })
+    expect(codeOf(() => readEnrollmentRequest(bytes))).toBe('cms_algorithm_not_allowed')
+  })
+
+  // No CA of this program issued what these two are signed with or renew; that is the exact reason why they get nothing.
+  it.each([
+    ['certreq-cmc-renewal', 'renewal_certificate'],
+    ['certreq-pkcs7-onbehalf', 'signer_untrusted']
+  ])('%s is denied as %s where its CA is unknown', (name, code) => {
+    const { signers, renewal, onBehalfOf } = verifyEndorsements(read(name))
+    const known = (certificate: Certificate) => ({ certificate })
+    expect(
+      codeOf(() => {
+        if (renewal !== undefined) {
+          requireSoundRenewal({ ...renewal, old: known(renewal.certificate) }, 'whoever', new Date('2006-06-01'))
+        }
+        if (onBehalfOf !== undefined) requireAgent({ signers: signers.map(known), callerId: 'agent' }, new Date())
+      })
+    ).toBe(code)
   })
 
   const archival = ['certreq-archival-rsa1024', 'windows-archival-rsa2048-user']

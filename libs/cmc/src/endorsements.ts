@@ -43,7 +43,10 @@ export function endorsementsOf(
   const renewal = renewalOf(message, facts, signatures)
   const onBehalfOf = onBehalfOfIn(message, facts, signatures)
   if (renewal !== undefined && onBehalfOf !== undefined) {
-    throw new AppError('form_not_supported', 'A request renews a certificate or is made on behalf of another, not both.')
+    throw new AppError(
+      'form_not_supported',
+      'A request renews a certificate or is made on behalf of another, not both.'
+    )
   }
   return {
     signers,

@@ -85,9 +85,11 @@ export async function buildCmcRequest(plan: CmcRequestPlan): Promise<CmcRequestB
       : await buildCrmfSequence(plan, extensions)
   const envelope = plan.dialect === 'microsoft' ? plan.archivedKeyEnvelope : undefined
   const { cosigners = [], renewedCertificate } = plan
-  const certificates = [...cosigners.map(({ certificate }) => certificate)]
-  const isSent = certificates.some(certificate => equalBytes(certificate, renewedCertificate ?? new Uint8Array()))
-  if (renewedCertificate !== undefined && !isSent) certificates.push(renewedCertificate)
+  const sent = [
+    ...cosigners.map(({ certificate }) => certificate),
+    ...(renewedCertificate === undefined ? [] : [renewedCertificate])
+  ]
+  const certificates = sent.filter((one, index) => sent.findIndex(other => equalBytes(other, one)) === index)
   const request = await buildSignedData({
     eContentType: OID.id_cct_PKIData,
     eContent: encodePkiData({ controls: buildControls(plan, keyHash, requestSequence), requestSequence }),

@@ -1,11 +1,6 @@
 import { AppError } from '@app/core'
 import type { SignerInfo } from '@app/cms'
-import {
-  verifyCertificationRequest,
-  verifyNullSignature,
-  type CertificationRequest,
-  type DigestName
-} from '@app/x509'
+import { verifyCertificationRequest, verifyNullSignature, type CertificationRequest, type DigestName } from '@app/x509'
 import { verifyCrmfProof } from './crmf.js'
 import type { MessageSignatures, SignedMessage } from './request-signers.js'
 

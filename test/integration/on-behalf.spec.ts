@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Enrollment, type RequestOptions, type SigningIdentity } from '@app/client'
+import { OID } from '@app/oid'
+import { ENROLLMENT_FLAG } from '@app/templates'
+import { decodeCertificate, decodeSubjectAltName, findExtension, formatName } from '@app/x509'
+import {
+  AGENT_TEMPLATE,
+  allowAgent,
+  identityOf,
+  offerAgentTemplate,
+  offerVariant,
+  submitAs
+} from '../helpers/endorsed-requests.js'
+import { revokeCertificateOf } from '../helpers/decisions.js'
+import { requestRowOf } from '../helpers/submission.js'
+import { startTestServer, type TestPrincipal, type TestServer } from '../helpers/server.js'
+
+let server: TestServer
+let agent: TestPrincipal
+let target: TestPrincipal
+let stranger: TestPrincipal
+let identity: SigningIdentity
+const named = (name: string) => ({ template: { name } })
+const account = () => `EXAMPLE\\${target.row.accountName}`
+
+beforeAll(async () => {
+  server = await startTestServer()
+  agent = await server.addPrincipal({ groupNames: ['Domain Users', 'Agents'] })
+  target = await server.addPrincipal({ displayName: 'Target' })
+  stranger = await server.addPrincipal()
+  await offerAgentTemplate(server)
+  await offerVariant(server, 'UserSignature', {
+    name: 'ForOthers',
+    enrollmentFlags: ENROLLMENT_FLAG.ALLOW_ENROLL_ON_BEHALF_OF,
+    raSignatures: 1,
+    raApplicationPolicies: [OID.szOID_ENROLLMENT_AGENT]
+  })
+  identity = await identityOf(server, agent, named(AGENT_TEMPLATE))
+})
+
+afterAll(() => server.stop())
+
+const wish = (changes: Partial<RequestOptions> = {}): Partial<RequestOptions> => ({
+  ...named('ForOthers'),
+  onBehalfOf: { account: account(), agent: identity },
+  ...changes
+})
+
+describe('an enrollment agent', () => {
+  it('may enroll nobody before it is let', async () => {
+    const { request } = await submitAs(server, agent, wish())
+    expect(request.status).toMatchObject({ dispositionName: 'denied', statusSymbol: 'CERTSRV_E_RESTRICTEDOFFICER' })
+  })
+
+  describe('that is let', () => {
+    beforeAll(() => allowAgent(server, agent, 'ForOthers'))
+
+    it.each(['cmc', 'pkcs7'] as const)('gets a certificate with the names of the account, as %s', async type => {
+      const { request, enrollment } = await submitAs(server, agent, wish({ type }))
+      expect(request.status).toMatchObject({ dispositionName: 'issued' })
+      const row = await requestRowOf(server, request.requestId)
+      expect(row).toMatchObject({ requesterId: target.row.id, callerId: agent.row.id, requesterName: account() })
+      expect(row.rowFlags & 0x10).toBe(0x10)
+      // Both may retrieve it, and nobody else.
+      for (const principal of [agent, target]) {
+        await using own = server.connect(principal)
+        expect(await own.retrievePending(request.requestId)).toBe(3)
+      }
+      await using foreign = server.connect(stranger)
+      await expect(foreign.retrievePending(request.requestId)).rejects.toMatchObject({ code: 'not_found' })
+      await using own = server.connect(agent)
+      await own.retrievePending(request.requestId)
+      const certificate = decodeCertificate((await enrollment.acceptResponse(await own.getFullResponse())).certificate)
+      expect(formatName(certificate.subject)).toBe('CN=Target')
+      const altNames = decodeSubjectAltName(findExtension(certificate, OID.id_ce_subjectAltName)?.value ?? Buffer.of())
+      expect(altNames).toContainEqual({ kind: 'rfc822Name', value: target.row.mail })
+    })
+
+    it('does it in its own name: the log has it as the actor', async () => {
+      const { request } = await submitAs(server, agent, wish())
+      const events = await server.sql<{ readonly actor: string }>(
+        `SELECT actor FROM certkeep.audit_event WHERE action = 'request.submitted' AND object_id = $1`,
+        [String(request.requestId)]
+      )
+      expect(events).toEqual([{ actor: `EXAMPLE\\${agent.row.accountName}` }])
+    })
+
+    it.each<[string, () => Partial<RequestOptions>, () => TestPrincipal, string]>([
+      ['for another template', () => wish(named('UserSignature')), () => agent, 'CERTSRV_E_RESTRICTEDOFFICER'],
+      ['when another submits what it signed', () => wish(), () => stranger, 'CERTSRV_E_RESTRICTEDOFFICER'],
+      [
+        'for itself',
+        () => wish({ onBehalfOf: { account: `EXAMPLE\\${agent.row.accountName}`, agent: identity } }),
+        () => agent,
+        'CERTSRV_E_RESTRICTEDOFFICER'
+      ],
+      [
+        'for an account that nobody knows',
+        () => wish({ onBehalfOf: { account: 'EXAMPLE\\nobody', agent: identity } }),
+        () => agent,
+        'CRYPT_E_NOT_FOUND'
+      ],
+      [
+        'for the system account',
+        () => wish({ onBehalfOf: { account: 'CERTKEEP\\SYSTEM', agent: identity } }),
+        () => agent,
+        'CRYPT_E_NOT_FOUND'
+      ],
+      [
+        'for an account without its domain',
+        () => wish({ onBehalfOf: { account: target.row.accountName, agent: identity } }),
+        () => agent,
+        'CRYPT_E_NOT_FOUND'
+      ]
+    ])('gets nothing %s', async (_what, options, by, symbol) => {
+      const { request } = await submitAs(server, by(), options())
+      expect(request.status).toMatchObject({ statusSymbol: symbol })
+      expect(request.isIssued).toBe(false)
+    })
+
+    it('needs the certificate of an enrollment agent', async () => {
+      const plain = await identityOf(server, agent, named('UserSignature'))
+      const { request } = await submitAs(server, agent, wish({ onBehalfOf: { account: account(), agent: plain } }))
+      expect(request.status).toMatchObject({ dispositionName: 'error', statusSymbol: 'CERT_E_WRONG_USAGE' })
+    })
+
+    it('needs one that is not revoked', async () => {
+      const { request, enrollment } = await submitAs(server, agent, named(AGENT_TEMPLATE))
+      const { decidePending } = await import('../helpers/decisions.js')
+      await decidePending(server, request.requestId, 'approved')
+      await using own = server.connect(agent)
+      await own.retrievePending(request.requestId, { wait: 20 })
+      const revoked = await enrollment.acceptResponse(await own.getFullResponse())
+      await revokeCertificateOf(server, request.requestId)
+      const outcome = await submitAs(server, agent, wish({ onBehalfOf: { account: account(), agent: revoked } }))
+      expect(outcome.request.status).toMatchObject({ statusSymbol: 'CRYPT_E_REVOKED' })
+    })
+  })
+
+  it('must be named within what it signs: the attribute beside the request is refused', async () => {
+    const enrollment = new Enrollment({ trust: server.root, key: { algorithm: 'p-256' } })
+    const bytes = await enrollment.createRequest({ type: 'cmc', ...named('UserSignature') })
+    await using request = server.connect(agent)
+    await request.submit(bytes, { attributes: `RequesterName:${account()}` })
+    expect(request.status).toMatchObject({ dispositionName: 'error', statusSymbol: 'E_INVALIDARG' })
+  })
+
+  it('is nobody when only the requested key signs the name', async () => {
+    const { request } = await submitAs(server, agent, {
+      ...named('ForOthers'),
+      attributes: [{ name: 'RequesterName', value: account() }]
+    })
+    expect(request.status).toMatchObject({
+      dispositionName: 'error',
+      statusSymbol: 'CERTSRV_E_SIGNATURE_POLICY_REQUIRED'
+    })
+  })
+})
