@@ -38,7 +38,11 @@ const WHAT = 'The certificate to renew'
  * `renewal_certificate` when it is not in the message, did not sign it, is not of this installation or is another's;
  * `certificate_revoked`, `certificate_expired`, or `signer_untrusted` when its account is gone.
  */
-export function requireSoundRenewal({ old, isEmbedded, isSigned }: RenewalToJudge, requesterId: string, now: Date): void {
+export function requireSoundRenewal(
+  { old, isEmbedded, isSigned }: RenewalToJudge,
+  requesterId: string,
+  now: Date
+): void {
   const refuse = (why: string): AppError =>
     new AppError('renewal_certificate', `${WHAT} ${why}.`, { serialNumber: old.certificate.serialHex })
   if (!isEmbedded) throw refuse('is named by the request and is not among the certificates of the message')
@@ -71,7 +75,11 @@ export function requireRenewal(template: CertificateTemplate, request: RequestTo
   }
   if (!isSubjectFromRequest(template) || nameSource(template, request, old.certificate) === old.certificate) return
   if (equalBytes(subjectOf(request), subjectOf(old.certificate))) return
-  throw new AppError('renewal_subject', 'The renewal has another subject than the certificate that it renews.', evidence)
+  throw new AppError(
+    'renewal_subject',
+    'The renewal has another subject than the certificate that it renews.',
+    evidence
+  )
 }
 
 /**
@@ -172,8 +180,7 @@ function isSamePerson({ upn, mail }: Requester, certificate: Certificate): boole
   const extension = findExtension(certificate, OID.id_ce_subjectAltName)
   if (extension === undefined) return false
   return decodeSubjectAltName(extension.value).some(
-    name =>
-      isSame(findUserPrincipalName(name), upn) || (name.kind === 'rfc822Name' && isSame(name.value, mail))
+    name => isSame(findUserPrincipalName(name), upn) || (name.kind === 'rfc822Name' && isSame(name.value, mail))
   )
 }
 
