@@ -231,7 +231,9 @@ describe('a renewal of what was approved before', () => {
 
   it('waits for nobody', () => {
     expect(judged({ ...changed(pending), renewal: renewing() })).toBe('approve')
-    expect(judged({ ...changed({ ...pending, raSignatures: 1, raPolicies: ['1.2.4'] }), renewal: renewing() })).toBe('approve')
+    expect(judged({ ...changed({ ...pending, raSignatures: 1, raPolicies: ['1.2.4'] }), renewal: renewing() })).toBe(
+      'approve'
+    )
   })
 
   it.each<[string, Partial<CertificateTemplate>, RenewalToJudge | undefined]>([

@@ -162,6 +162,5 @@ const IGNORED = [
   },
   { member: 'enrollmentFlags', bit: ENROLLMENT_FLAG.PUBLISH_TO_DS, name: 'PUBLISH_TO_DS' },
   { member: 'generalFlags', bit: GENERAL_FLAG.DO_NOT_PERSIST_IN_DB, name: 'DO_NOT_PERSIST_IN_DB' },
-  { member: 'enrollmentFlags', bit: ENROLLMENT_FLAG.ALLOW_ENROLL_ON_BEHALF_OF, name: 'ALLOW_ENROLL_ON_BEHALF_OF' },
   { member: 'privateKeyFlags', bit: PRIVATE_KEY_FLAG.ATTEST_PREFERRED, name: 'ATTEST_PREFERRED' }
 ] as const
