@@ -41,7 +41,7 @@ export function decodePending(value: unknown, publicKey: PublicKeyInfo): Expecta
   const fields = fieldsOf(value)
   const { version, type, requestId } = fields
   if (version !== 1) throw damaged('its version is not 1')
-  if (!TYPES.includes(type as RequestType)) throw damaged('it names no form of request')
+  if (!TYPES.has(type)) throw damaged('it names no form of request')
   if (fields['publicKey'] !== fingerprintOf(publicKey)) throw damaged('it is for another private key')
   if (requestId !== undefined && (!Number.isSafeInteger(requestId) || (requestId as number) < 1)) {
     throw damaged('its request id is no number')
@@ -58,7 +58,7 @@ export function decodePending(value: unknown, publicKey: PublicKeyInfo): Expecta
   }
 }
 
-const TYPES: readonly RequestType[] = ['cmc', 'crmf', 'pkcs10', 'pkcs7']
+const TYPES: ReadonlySet<unknown> = new Set<RequestType>(['cmc', 'crmf', 'pkcs10', 'pkcs7'])
 
 function tiesIn(fields: Readonly<Record<string, unknown>>, type: RequestType): RequestTies | undefined {
   const { transactionId, senderNonce } = fields

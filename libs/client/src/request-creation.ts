@@ -104,16 +104,19 @@ export async function buildRequest(options: RequestOptions, material: RequestMat
 }
 
 function requireForm({ type, renew, onBehalfOf }: RequestOptions): void {
-  const refuse = (why: string): AppError => new AppError('invalid_argument', why)
   const isEndorsed = renew !== undefined || onBehalfOf !== undefined
   if (renew !== undefined && onBehalfOf !== undefined) {
-    throw refuse('A request renews a certificate or is made on behalf of another, not both.')
+    throw unfit('A request renews a certificate or is made on behalf of another, not both.')
   }
   if (type === 'pkcs10' && isEndorsed) {
-    throw refuse('A PKCS#10 has no place for the signature of another; use the form cmc or pkcs7.')
+    throw unfit('A PKCS#10 has no place for the signature of another; use the form cmc or pkcs7.')
   }
-  if (type === 'pkcs7' && !isEndorsed) throw refuse('The form pkcs7 is for renewals and requests on behalf of another.')
-  if (type === 'crmf' && renew !== undefined) throw refuse('A CRMF request renews nothing; use the form cmc or pkcs7.')
+  if (type === 'pkcs7' && !isEndorsed) throw unfit('The form pkcs7 is for renewals and requests on behalf of another.')
+  if (type === 'crmf' && renew !== undefined) throw unfit('A CRMF request renews nothing; use the form cmc or pkcs7.')
+}
+
+function unfit(why: string): AppError {
+  return new AppError('invalid_argument', why)
 }
 
 /** In CMC the requested key signs by itself, so that a renewal which keeps its key needs no second signature. */

@@ -1,5 +1,5 @@
 import { sign } from 'node:crypto'
-import { AppError, equalBytes, type ErrorCode } from '@app/core'
+import { AppError, compareBytes, equalBytes, type ErrorCode } from '@app/core'
 import { identifierOf } from '@app/cms'
 import { DerReader, encodeNull, encodeOctetString, encodeOid, encodeSequence } from '@app/der'
 import { OID } from '@app/oid'
@@ -52,7 +52,7 @@ function pkcs7(content: Uint8Array, signer: TestIdentity, forgery: Forgery = {})
 
 /** The attributes that Certipy signs: no contentType. */
 const withoutContentType = (content: Uint8Array, ...more: Uint8Array[]): Forgery => ({
-  attributes: [...more, messageDigestAttribute(digestOf('sha256', content))].toSorted(Buffer.compare)
+  attributes: [...more, messageDigestAttribute(digestOf('sha256', content))].toSorted(compareBytes)
 })
 
 describe('a PKCS#7 request', () => {
