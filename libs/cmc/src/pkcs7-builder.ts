@@ -2,13 +2,7 @@ import { buildSignedData, identifierOf } from '@app/cms'
 import { OID } from '@app/oid'
 import { decodeCertificate } from '@app/x509'
 import { encodeNameValuePairs } from './microsoft-attribute.js'
-import type { RequestSigner } from './request-builder.js'
-
-/** Somebody with a certificate who signs a request besides the requested key: for a renewal, the old key. */
-export interface RequestCosigner extends RequestSigner {
-  /** The certificate element; sent along. */
-  readonly certificate: Uint8Array
-}
+import type { RequestCosigner } from './request-builder.js'
 
 /** A PKCS#7 request to build. */
 export interface Pkcs7RequestPlan {

@@ -24,7 +24,6 @@ import { buildIdentityProofV2, type ProofDigest, type SharedSecret } from './ide
 import { encodeTaggedAttribute } from './message-part.js'
 import { encodeRequestClientInfo, type RequestClientInfo } from './microsoft-attribute.js'
 import { encodeCrmfRequestSequence, encodePkcs10RequestSequence, encodePkiData } from './pki-data.js'
-import type { RequestCosigner } from './pkcs7-builder.js'
 import { encodeRegistrationInfo, type RequestAttributes } from './request-attributes.js'
 
 /** A key that signs a request for itself. */
@@ -32,6 +31,12 @@ export interface RequestSigner {
   readonly scheme: SignatureScheme
   /** Signs these bytes by the scheme; ECDSA as DER. Called once for the request and once for the message. */
   readonly sign: (data: Uint8Array) => Promise<Uint8Array>
+}
+
+/** Somebody with a certificate who signs a request besides the requested key: for a renewal, the old key. */
+export interface RequestCosigner extends RequestSigner {
+  /** The certificate element; sent along. */
+  readonly certificate: Uint8Array
 }
 
 /** A CMC request to build. */
