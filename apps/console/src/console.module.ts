@@ -12,7 +12,11 @@ import { NamedObjects } from './access/named-objects.js'
 import { OperatorGuard } from './access/operator.guard.js'
 import { OperatorAuthentication } from './access/operator-authentication.js'
 import type { ConsoleFeature } from './console-feature.js'
+import { directoryFeature } from './directory/directory.feature.js'
+import { enrollmentRightsFeature } from './enrollment-rights/enrollment-rights.feature.js'
+import { invitationsFeature } from './invitations/invitations.feature.js'
 import { operatorsFeature } from './operators/operators.feature.js'
+import { sessionFeature } from './session/session.feature.js'
 
 /** What every feature builds on: who calls, and what the caller may do. */
 const access: ConsoleFeature = {
@@ -22,7 +26,14 @@ const access: ConsoleFeature = {
 }
 
 /** One line for each feature folder. */
-const features: readonly ConsoleFeature[] = [access, operatorsFeature]
+const features: readonly ConsoleFeature[] = [
+  access,
+  operatorsFeature,
+  invitationsFeature,
+  sessionFeature,
+  directoryFeature,
+  enrollmentRightsFeature
+]
 
 /** The role that operators talk to. Its only key is that of its TLS listener. */
 @Module({})

@@ -46,6 +46,11 @@ const REMOVE_OFFER: Statement = {
   text: 'DELETE FROM certkeep.ca_template WHERE ca_id = $1 AND lower(template_name) = lower($2) RETURNING 1'
 }
 
+const FIND_ENROLL_GROUPS: Statement = {
+  name: 'ca_enroll_groups',
+  text: 'SELECT c.enroll_groups AS "enrollGroups" FROM certkeep.ca AS c WHERE c.id = $1'
+}
+
 /** Certificate authorities. */
 export class CaStore {
   constructor(private readonly dataSource: DataSource) {}
@@ -162,6 +167,23 @@ export class CaStore {
       await appendChange(dataSource, unit, change, because)
       return true
     })
+  }
+
+  /** For the console. Says which groups may enroll at a CA; null is whoever a template lets. */
+  setEnrollGroups(caId: CaId, groups: readonly string[] | null, because: Because, now: Date): Promise<void> {
+    const { dataSource } = this
+    return inTransaction(dataSource, async unit => {
+      const enrollGroups = groups === null ? null : [...groups]
+      await translated(managerOf(dataSource, unit).update(caEntity, { id: caId }, { enrollGroups }))
+      const change = { object: 'ca', id: caId, verb: 'enrollment_changed', at: now, detail: { groups } } as const
+      await appendChange(dataSource, unit, change, because)
+    })
+  }
+
+  /** The groups that may enroll at a CA now; undefined is whoever a template lets. */
+  async findEnrollGroups(caId: CaId): Promise<readonly string[] | undefined> {
+    const row = await queryOne<Pick<CaRow, 'enrollGroups'>>(this.dataSource, undefined, FIND_ENROLL_GROUPS, [caId])
+    return row?.enrollGroups ?? undefined
   }
 
   private async fillIn(unit: Unit, caId: CaId, certIndex: number, certificate: CaSigningCertificate): Promise<boolean> {

@@ -44,6 +44,12 @@ const FIND_BY_NAME: Statement = {
     ORDER BY lower(p.domain) LIMIT 20`
 }
 
+const FIND_USERS_BY: Readonly<Record<'upn' | 'mail' | 'account', Statement>> = {
+  upn: { text: `${PRINCIPAL} WHERE lower(p.upn) = lower($1) AND p.kind = 'user' LIMIT 2` },
+  mail: { text: `${PRINCIPAL} WHERE lower(p.mail) = lower($1) AND p.kind = 'user' LIMIT 2` },
+  account: { text: `${PRINCIPAL} WHERE lower(p.account_name) = lower($1) AND p.kind = 'user' LIMIT 2` }
+}
+
 const FIND_BY_TOKEN: Statement = {
   name: 'credential_by_token',
   text: `
@@ -101,6 +107,11 @@ export class PrincipalStore {
     const domain = separator < 0 ? null : text.slice(0, separator)
     const values = [text.slice(separator + 1), domain]
     return query<PrincipalRow>(this.dataSource, undefined, FIND_BY_NAME, values)
+  }
+
+  /** The users, disabled ones too, whose attribute is the text, whatever the case. */
+  findUsersBy(attribute: 'upn' | 'mail' | 'account', text: string): Promise<readonly PrincipalRow[]> {
+    return query<PrincipalRow>(this.dataSource, undefined, FIND_USERS_BY[attribute], [text])
   }
 
   /** In the order of their ids, which is no order that means anything; the cursor is the last id seen. */

@@ -54,6 +54,11 @@ export class CaRegistry {
     this.known.delete(id)
   }
 
+  /** The groups that may enroll at the CA, as they are now; undefined is whoever a template lets. */
+  findEnrollGroups(id: CaId): Promise<readonly string[] | undefined> {
+    return this.cas.findEnrollGroups(id)
+  }
+
   /** The ids of the CAs that can issue. */
   async listActive(): Promise<readonly CaId[]> {
     return (await this.cas.list()).filter(ca => ca.state === 'active').map(ca => ca.id)

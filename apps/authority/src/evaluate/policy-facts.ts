@@ -89,7 +89,9 @@ export class PolicyFacts {
     const agents = (await this.agents.list(caId)).filter(agent => agent.state === 'active')
     const usable = agents.filter(agent => agent.notBefore <= now && agent.notAfter >= now)
     const archival = agents.length === 0 ? {} : { recoveryAgents: usable.length }
-    return { ca: { name, notAfter: certificate.notAfter, ...archival }, offered }
+    const groups = await this.registry.findEnrollGroups(caId)
+    const enroll = groups === undefined ? {} : { enroll: groups }
+    return { ca: { name, notAfter: certificate.notAfter, ...archival, ...enroll }, offered }
   }
 
   /** For each request the principal, another than the requester, whom its key has been certified for. */

@@ -24,6 +24,11 @@ export class NamedObjects {
     return id => (id === null ? undefined : names.get(id))
   }
 
+  /** The name of the CA of this id, or of the first one for null; undefined when there is none. */
+  async caNameToEnrollAt(caId: number | null): Promise<string | undefined> {
+    return (await this.cas.list()).find(ca => caId === null || ca.id === caId)?.name
+  }
+
   /**
    * The user or computer of `DOMAIN\account`, or of an account that one domain only has. Throws `not_found`, and
    * `invalid_argument` when several domains have it.

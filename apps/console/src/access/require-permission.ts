@@ -31,3 +31,8 @@ function guarded(access: RouteAccess, told: string, place: string): MethodDecora
     ApiCookieAuth()
   )
 }
+
+/** Lets everybody call a route; the API document says so. What it does must need no credential, or bring its own. */
+export function PublicRoute(): MethodDecorator {
+  return applyDecorators(ApiExtension('x-certkeep-permission', 'public'))
+}

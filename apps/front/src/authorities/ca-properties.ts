@@ -27,6 +27,7 @@ export class CaProperties {
     const value = await readCaProperty(entry, index, {
       ca,
       now,
+      roleSeparation: config.operators.roleSeparation,
       hostName: config.hostNames[0] ?? config.https.host,
       urls: ({ keyIndex, certIndex }) => distributionUrls(config.httpBaseUrl, { id: ca.id, keyIndex, certIndex }),
       certificates: () => this.cas.listCertificates(ca.id),

@@ -14,6 +14,8 @@ export interface CaFacts {
   readonly ca: CaRow
   readonly now: Date
   readonly hostName: string
+  /** Whether who holds two roles that exclude each other may do nothing. */
+  readonly roleSeparation: boolean
   /** As the certificates issued under this CA certificate name them. */
   urls(certificate: { readonly keyIndex: number; readonly certIndex: number }): DistributionUrls
   certificates(): Promise<readonly CaCertificateRow[]>
@@ -78,7 +80,7 @@ const readers: Readonly<Record<number, Reader>> = {
   20: async (facts, index) => (await crlOf(facts, index), CA_DISP_VALID),
   21: () => 50,
   22: ({ hostName }) => hostName,
-  23: () => 0,
+  23: ({ roleSeparation }) => (roleSeparation ? 1 : 0),
   24: async facts => (await facts.agents()).filter(agent => isUsable(agent, facts.now)).length,
   25: async facts => (await facts.agents()).filter(agent => agent.state === 'active').length,
   26: async (facts, index) => (await agentAt(facts, index)).certificate,

@@ -79,6 +79,10 @@ function completeConfig(settings: Settings, file: string | undefined): Config {
   if ((certificateFile === undefined) !== (keyFile === undefined)) {
     problems.push('https.certificateFile and https.keyFile belong together; one is set without the other')
   }
+  const { issuer, clientId, clientSecretFile, trustFile } = settings.oidc
+  if ((issuer === undefined) !== (clientId === undefined)) {
+    problems.push('oidc.issuer and oidc.clientId belong together; one is set without the other')
+  }
   if (problems.length > 0) throw invalid(problems)
 
   const name = bracketed(settings.hostNames[0] ?? 'localhost')
@@ -89,6 +93,7 @@ function completeConfig(settings: Settings, file: string | undefined): Config {
     home: resolve(settings.home),
     databaseUrl,
     https: { ...settings.https, ...resolved({ certificateFile, keyFile }) },
+    oidc: { ...settings.oidc, ...resolved({ clientSecretFile, trustFile }) },
     ca: resolved({ passphraseFile }),
     audit: { ...settings.audit, ...resolved({ checkpointFile: settings.audit.checkpointFile }) },
     publicUrl: withoutSlash(settings.publicUrl ?? `https://${name}:${settings.https.port}`),

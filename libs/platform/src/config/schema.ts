@@ -55,6 +55,30 @@ const operators = z
   })
   .prefault({})
 
+const oidc = z
+  .strictObject({
+    issuer: webUrl(
+      /^https$/,
+      'OpenID Connect provider at which people sign in, by its issuer identifier; nobody does when not set.'
+    ).optional(),
+    clientId: z.string().min(1).optional().meta({ description: 'What the provider knows this server by.' }),
+    clientSecretFile: path('File with the secret that the provider gave this server.').optional(),
+    trustFile: path(
+      'PEM file with the roots that the provider is trusted by; those of the system when not set.'
+    ).optional(),
+    scope: z.string().min(1).default('openid profile email').meta({ description: 'Scope that is asked for.' }),
+    claim: z
+      .string()
+      .min(1)
+      .default('upn')
+      .meta({ description: 'Claim of the ID token that says who signs in; email counts only when it is verified.' }),
+    attribute: z
+      .enum(['upn', 'mail', 'account'])
+      .default('upn')
+      .meta({ description: 'Attribute of the account in the directory that the claim is compared with.' })
+  })
+  .prefault({})
+
 const limits = z
   .strictObject({
     bodyBytes: z
@@ -205,6 +229,7 @@ export const settingsSchema = z.strictObject({
     })
     .prefault({}),
   operators,
+  oidc,
   log,
   limits,
   crl,
@@ -230,6 +255,8 @@ export const PATH_SETTINGS: readonly (readonly string[])[] = [
   ['databaseUrlFile'],
   ['https', 'certificateFile'],
   ['https', 'keyFile'],
+  ['oidc', 'clientSecretFile'],
+  ['oidc', 'trustFile'],
   ['ca', 'passphraseFile'],
   ['audit', 'checkpointFile']
 ]

@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import { pageView, uuidPageQuery } from '../access/page.schemas.js'
+
+const optionalName = (most: number) => z.string().min(1).max(most).nullable().optional()
+
+/** The attributes of an account that may change; null takes one away, what is left out stays. */
+export const changeBody = z.strictObject({
+  displayName: optionalName(256),
+  distinguishedName: optionalName(1024),
+  upn: optionalName(1024),
+  mail: optionalName(320),
+  dnsName: optionalName(255)
+})
+
+/** An account or a group to add. */
+export const addBody = z.discriminatedUnion('kind', [
+  changeBody.extend({
+    kind: z.enum(['user', 'computer']),
+    account: z
+      .string()
+      .min(1)
+      .max(256)
+      .regex(/^[^\\]+$/, 'has no backslash'),
+    domain: z
+      .string()
+      .min(1)
+      .max(255)
+      .regex(/^[^\\]+$/, 'has no backslash'),
+    sid: z
+      .string()
+      .regex(/^S-1-\d{1,14}(-\d{1,10}){1,15}$/, 'is no security identifier')
+      .optional()
+      .describe('One of another directory; one is allocated when left out.'),
+    groups: z.array(z.string().min(1).max(256)).max(200).default([])
+  }),
+  z.strictObject({
+    kind: z.literal('group'),
+    account: z
+      .string()
+      .min(1)
+      .max(256)
+      .regex(/^[^\\]+$/, 'has no backslash')
+  })
+])
+
+/** What the list is narrowed by. */
+export const directoryQuery = uuidPageQuery.extend({
+  kind: z.enum(['user', 'computer', 'group']).optional(),
+  name: z.string().min(1).max(256).optional().describe('How the account name, UPN, mail address or DNS name begins.'),
+  domain: z.string().min(1).max(255).optional(),
+  group: z.string().min(1).max(256).optional().describe('Members of this group, through others too.'),
+  disabled: z.stringbool().optional()
+})
+
+/** A user, a computer or a group. */
+export const principalView = z.object({
+  id: z.uuid(),
+  kind: z.enum(['user', 'computer', 'group']),
+  account: z.string(),
+  sid: z.string(),
+  displayName: z.string().optional(),
+  distinguishedName: z.string().optional(),
+  upn: z.string().optional(),
+  mail: z.string().optional(),
+  dnsName: z.string().optional(),
+  groups: z.array(z.string()).describe('Every group that it is in, through others too.'),
+  disabledAt: z.string().optional(),
+  createdAt: z.string()
+})
+
+/** One page of them. */
+export const principalsView = pageView(principalView)
+
+/** A token of an account; the token itself is nowhere stored. */
+export const tokenView = z.object({
+  id: z.uuid(),
+  label: z.string(),
+  scopes: z.array(z.string()),
+  ca: z.string().optional(),
+  createdAt: z.string(),
+  expiresAt: z.string().optional(),
+  revokedAt: z.string().optional()
+})
+
+/** One account with the groups that it is directly in. */
+export const principalDetailView = principalView.extend({ memberOf: z.array(z.string()) })
+
+/** The tokens of an account. */
+export const tokensView = z.object({ items: z.array(tokenView) })
+
+export type AddBody = z.infer<typeof addBody>
+export type ChangeBody = z.infer<typeof changeBody>
+export type DirectoryQuery = z.infer<typeof directoryQuery>
+export type PrincipalView = z.infer<typeof principalView>
+export type PrincipalDetailView = z.infer<typeof principalDetailView>
+export type PrincipalsView = z.infer<typeof principalsView>
+export type TokenView = z.infer<typeof tokenView>

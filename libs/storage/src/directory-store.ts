@@ -1,0 +1,76 @@
+import type { PrincipalId } from '@app/core'
+import type { DataSource } from 'typeorm'
+import { appendChange } from './audit-log.js'
+import type { Because } from './audit-row.js'
+import { principalEntity } from './entities.js'
+import { selectList } from './entity.js'
+import { Conditions, type Page, pageOf } from './page.js'
+import type { PrincipalRow } from './principal-row.js'
+import { query } from './sql.js'
+import { managerOf, translated, type Unit, within } from './unit.js'
+
+/** What a list of principals is narrowed by. */
+export interface PrincipalFilter {
+  readonly kind?: PrincipalRow['kind'] | undefined
+  /** How the account name, UPN, mail address or DNS name begins, whatever the case. */
+  readonly name?: string | undefined
+  readonly domain?: string | undefined
+  /** A group that they are in, through others too. */
+  readonly group?: string | undefined
+  readonly disabled?: boolean | undefined
+}
+
+/** The attributes of a principal that may change. Those that identify it never do. */
+export type PrincipalAttributes = Pick<PrincipalRow, 'displayName' | 'distinguishedName' | 'upn' | 'mail' | 'dnsName'>
+
+const IN_GROUP = `p.group_names @> ARRAY[(
+  SELECT g.account_name FROM certkeep.principal AS g WHERE g.kind = 'group' AND lower(g.account_name) = lower(?))]`
+
+const BEGINS = `p.id IN (
+  WITH sought AS (SELECT ?::text AS pattern)
+  SELECT n.id FROM certkeep.principal AS n, sought AS s WHERE lower(n.account_name) LIKE s.pattern
+  UNION ALL SELECT n.id FROM certkeep.principal AS n, sought AS s WHERE lower(n.upn) LIKE s.pattern
+  UNION ALL SELECT n.id FROM certkeep.principal AS n, sought AS s WHERE lower(n.mail) LIKE s.pattern
+  UNION ALL SELECT n.id FROM certkeep.principal AS n, sought AS s WHERE lower(n.dns_name) LIKE s.pattern)`
+
+/** Lists and changes of the directory. For the console. */
+export class DirectoryStore {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** All but the system account, by their ids; the cursor is the last id seen. */
+  async search(filter: PrincipalFilter, limit: number, cursor?: PrincipalId): Promise<Page<PrincipalRow, PrincipalId>> {
+    const prefix = filter.name === undefined ? undefined : `${filter.name.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`
+    const conditions = new Conditions()
+      .addText(`p.kind <> 'system'`)
+      .add('p.kind = ?', filter.kind)
+      .add('lower(p.domain) = lower(?)', filter.domain)
+      .add(IN_GROUP, filter.group)
+      .add(BEGINS, prefix)
+      .addText(disabledCondition(filter.disabled))
+      .add('p.id > ?', cursor)
+    const columns = selectList(principalEntity, 'p')
+    const text = `SELECT ${columns} FROM certkeep.principal AS p ${conditions.where()} ORDER BY p.id ${conditions.limit(limit)}`
+    const rows = await query<PrincipalRow>(this.dataSource, undefined, { text }, conditions.values)
+    return pageOf(rows, limit, ({ id }) => id)
+  }
+
+  /** Changes attributes; the audit event names which. */
+  change(
+    id: PrincipalId,
+    attributes: Partial<PrincipalAttributes>,
+    because: Because,
+    now: Date,
+    unit?: Unit
+  ): Promise<void> {
+    return within(this.dataSource, unit, async open => {
+      await translated(managerOf(this.dataSource, open).update(principalEntity, { id }, attributes))
+      const detail = { attributes: Object.keys(attributes) }
+      await appendChange(this.dataSource, open, { object: 'principal', id, verb: 'changed', at: now, detail }, because)
+    })
+  }
+}
+
+function disabledCondition(disabled: boolean | undefined): string | undefined {
+  if (disabled === undefined) return undefined
+  return disabled ? 'p.disabled_at IS NOT NULL' : 'p.disabled_at IS NULL'
+}
