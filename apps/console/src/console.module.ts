@@ -8,6 +8,7 @@ import {
   SessionStore,
   type ConnectionSettings
 } from '@app/storage'
+import { auditFeature } from './audit/audit.feature.js'
 import { NamedObjects } from './access/named-objects.js'
 import { OperatorGuard } from './access/operator.guard.js'
 import { OperatorAuthentication } from './access/operator-authentication.js'
@@ -28,6 +29,7 @@ const access: ConsoleFeature = {
 /** One line for each feature folder. */
 const features: readonly ConsoleFeature[] = [
   access,
+  auditFeature,
   operatorsFeature,
   invitationsFeature,
   sessionFeature,

@@ -1,7 +1,7 @@
 import { ChainVerifier, type ChainFault, type ChainLink, type ChainTrust } from './chain-verifier.js'
 import type { Checkpoint } from './checkpoint.js'
 
-/** Where a chain is read from. What it gives is one state of log and chain from the first call to the last. */
+/** Where a chain is read from. It may grow meanwhile. */
 export interface ChainSource {
   /** The links after a position, in order; fewer than the limit only at the end. */
   listLinks(after: number, limit: number): Promise<readonly ChainLink[]>
@@ -47,6 +47,8 @@ async function firstFault(
   verifier: ChainVerifier,
   onProgress: (position: number) => void
 ): Promise<ChainFault | undefined> {
+  // First, since the chain may grow, and be signed, while it is read.
+  const last = await source.findLastCheckpoint()
   for (;;) {
     const links = await source.listLinks(verifier.position, PAGE)
     const fault = await verifier.add(links)
@@ -54,7 +56,7 @@ async function firstFault(
     if (fault !== undefined) return fault
     if (links.length < PAGE) break
   }
-  const cut = verifier.end((await source.findLastCheckpoint())?.position ?? 0)
+  const cut = verifier.end(last?.position ?? 0)
   if (cut !== undefined) return cut
   const seq = await source.findUnlinked(verifier.settledUpTo)
   if (seq === undefined) return undefined

@@ -11,6 +11,7 @@ export {
   type SubmitOptions
 } from './cert-request.js'
 export { verifyChain } from './chain.js'
+export * from './console/audit.js'
 export { Console } from './console/console.js'
 export * from './console/operators.js'
 export { everyItem, type ListPage, type PageOptions } from './console/page.js'

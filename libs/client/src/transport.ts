@@ -1,4 +1,4 @@
-import { Agent, request as undiciRequest } from 'undici'
+import { Agent, request as undiciRequest, type Dispatcher } from 'undici'
 import { AppError, ERROR_CODES, type ErrorCode } from '@app/core'
 
 /** How a caller proves who it is: a bearer token, or a client certificate with its key (PEM). */
@@ -62,11 +62,7 @@ export class Transport {
   }
 
   async call(call: Call): Promise<Answer> {
-    const url = new URL(call.path, this.base)
-    for (const [name, value] of Object.entries(call.query ?? {})) {
-      if (value !== undefined) url.searchParams.set(name, String(value))
-    }
-    const limit = this.timeout + 1000 * (call.wait ?? 0)
+    const { url, limit } = this.prepare(call)
     const answer = await this.exchange(url, call, limit)
     if (answer.status >= 400) throw problemOf(answer, url)
     return answer
@@ -78,14 +74,47 @@ export class Transport {
     return JSON.parse(Buffer.from(body).toString('utf8')) as T
   }
 
+  /** A call whose answer is too long to hold: its body in pieces, as they come. */
+  async *stream(call: Call): AsyncGenerator<Uint8Array, void, undefined> {
+    const { url, limit } = this.prepare(call)
+    const response = await this.send(url, call, limit)
+    if (response.statusCode >= 400) {
+      const body = new Uint8Array(await response.body.arrayBuffer())
+      throw problemOf({ status: response.statusCode, headers: response.headers, body }, url)
+    }
+    try {
+      for await (const piece of response.body) yield piece as Uint8Array
+    } catch (cause) {
+      throw unreachable(url, cause)
+    }
+  }
+
   /** Closes the kept connections. */
   async close(): Promise<void> {
     await this.agent.close()
   }
 
+  private prepare(call: Call): { readonly url: URL; readonly limit: number } {
+    const url = new URL(call.path, this.base)
+    for (const [name, value] of Object.entries(call.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, String(value))
+    }
+    return { url, limit: this.timeout + 1000 * (call.wait ?? 0) }
+  }
+
   private async exchange(url: URL, call: Call, limit: number): Promise<Answer> {
+    const response = await this.send(url, call, limit)
     try {
-      const response = await undiciRequest(url, {
+      const body = new Uint8Array(await response.body.arrayBuffer())
+      return { status: response.statusCode, headers: response.headers, body }
+    } catch (cause) {
+      throw unreachable(url, cause)
+    }
+  }
+
+  private async send(url: URL, call: Call, limit: number): Promise<Dispatcher.ResponseData> {
+    try {
+      return await undiciRequest(url, {
         dispatcher: this.agent,
         method: call.method ?? 'GET',
         headers: {
@@ -98,18 +127,20 @@ export class Transport {
         headersTimeout: limit,
         bodyTimeout: limit
       })
-      const body = new Uint8Array(await response.body.arrayBuffer())
-      return { status: response.statusCode, headers: response.headers, body }
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      throw new AppError(
-        'server_unreachable',
-        `No answer from ${url.origin}: ${reason}. Check the address, that the server runs, and the trusted root certificate.`,
-        { url: url.origin },
-        { cause }
-      )
+      throw unreachable(url, cause)
     }
   }
+}
+
+function unreachable(url: URL, cause: unknown): AppError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new AppError(
+    'server_unreachable',
+    `No answer from ${url.origin}: ${reason}. Check the address, that the server runs, and the trusted root certificate.`,
+    { url: url.origin },
+    { cause }
+  )
 }
 
 function parseUrl(text: string): URL {

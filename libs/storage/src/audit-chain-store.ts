@@ -1,11 +1,4 @@
-import {
-  auditKeyId,
-  type AuditPublicKey,
-  type ChainLink,
-  type Checkpoint,
-  type CheckpointFacts,
-  type HashedEvent
-} from '@app/audit'
+import { auditKeyId, type AuditPublicKey, type ChainLink, type Checkpoint, type HashedEvent } from '@app/audit'
 import type { DataSource } from 'typeorm'
 import { HASHED } from './audit-columns.js'
 import { appendChange } from './audit-log.js'
@@ -43,7 +36,7 @@ export interface ChainStatus {
   readonly unlinked: number
   /** The number of the newest event. */
   readonly newest: number
-  readonly checkpoint: CheckpointFacts | undefined
+  readonly checkpoint: Checkpoint | undefined
 }
 
 const LINK: Statement = {

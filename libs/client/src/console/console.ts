@@ -1,4 +1,5 @@
 import { Transport, type ConnectionSettings } from '../transport.js'
+import { Audit } from './audit.js'
 import { Operators } from './operators.js'
 
 /**
@@ -6,12 +7,14 @@ import { Operators } from './operators.js'
  * call throws `server_unreachable` when there is no answer, else the error that the server's problem details name.
  */
 export class Console implements AsyncDisposable {
+  readonly audit: Audit
   readonly operators: Operators
   private readonly transport: Transport
 
   /** @param settings with a token of scope `console`, or a client certificate of an operator, as credentials */
   constructor(settings: ConnectionSettings) {
     this.transport = new Transport(settings)
+    this.audit = new Audit(this.transport)
     this.operators = new Operators(this.transport)
   }
 

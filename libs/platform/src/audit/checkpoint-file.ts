@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { mkdir, open, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, stat, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { decodeCheckpointLine, type AuditPublicKey, type Checkpoint, type CheckpointReader } from '@app/audit'
@@ -49,21 +49,22 @@ export interface CheckpointFile extends CheckpointReader {
 }
 
 /**
- * Reads a file of checkpoints line by line; undefined when there is none. Throws `unavailable` when it cannot be read and
+ * Reads a file of checkpoints line by line, as far as it goes now; undefined when there is none. Throws `unavailable` when it cannot be read and
  * `invalid_argument` for a line that is none; an unfinished last line is passed over.
  */
 export async function openCheckpointFile(path: string): Promise<CheckpointFile | undefined> {
-  const stream = createReadStream(path)
+  const size = await sizeOf(path)
+  if (size === undefined) return undefined
+  const stream = createReadStream(path, { end: Math.max(0, size - 1) })
   const lines = createInterface({ input: stream, crlfDelay: Infinity })[Symbol.asyncIterator]()
   const keys: AuditPublicKey[] = []
   let next: Checkpoint | undefined
   let line = await nextLine(lines, path)
-  if (line === MISSING) return undefined
   const advance = async (): Promise<void> => {
     next = undefined
     while (next === undefined && line !== undefined) {
-      const text = line as string
-      line = (await nextLine(lines, path)) as string | undefined
+      const text = line
+      line = await nextLine(lines, path)
       next = takeLine(text, line === undefined, keys)
     }
   }
@@ -78,14 +79,20 @@ export async function openCheckpointFile(path: string): Promise<CheckpointFile |
   }
 }
 
-const MISSING = Symbol('missing')
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw unavailable(path, 'read', cause)
+  }
+}
 
-async function nextLine(lines: AsyncIterator<string>, path: string): Promise<string | undefined | typeof MISSING> {
+async function nextLine(lines: AsyncIterator<string>, path: string): Promise<string | undefined> {
   try {
     const { done, value } = await lines.next()
     return done === true ? undefined : value
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return MISSING
     throw unavailable(path, 'read', cause)
   }
 }
