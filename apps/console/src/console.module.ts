@@ -18,6 +18,7 @@ import { enrollmentRightsFeature } from './enrollment-rights/enrollment-rights.f
 import { invitationsFeature } from './invitations/invitations.feature.js'
 import { operatorsFeature } from './operators/operators.feature.js'
 import { sessionFeature } from './session/session.feature.js'
+import { templatesFeature } from './templates/templates.feature.js'
 
 /** What every feature builds on: who calls, and what the caller may do. */
 const access: ConsoleFeature = {
@@ -34,7 +35,8 @@ const features: readonly ConsoleFeature[] = [
   invitationsFeature,
   sessionFeature,
   directoryFeature,
-  enrollmentRightsFeature
+  enrollmentRightsFeature,
+  templatesFeature
 ]
 
 /** The role that operators talk to. Its only key is that of its TLS listener. */

@@ -14,6 +14,11 @@ const ALL = `SELECT ${selectList(templateEntity, 't')} FROM certkeep.template AS
 const FIND: Statement = { name: 'template_find', text: `${ALL} WHERE t.id = $1` }
 const FIND_ACTIVE: Statement = { text: `${ALL} WHERE lower(t.name) = lower($1) AND t.state = 'active'` }
 const LIST: Statement = { text: `${ALL} ORDER BY lower(t.name), t.major, t.minor` }
+const LIST_PAGE: Statement = {
+  text: `
+    ${ALL} WHERE t.id > $1 AND ($2::text IS NULL OR lower(t.name) = lower($2)) AND ($3::text IS NULL OR t.state = $3)
+    ORDER BY t.id LIMIT $4`
+}
 const LIST_OFFERED: Statement = {
   name: 'template_offered',
   text: `
@@ -87,6 +92,15 @@ export class TemplateStore {
   /** Every version, by name and version. */
   list(): Promise<readonly TemplateRow[]> {
     return this.read(LIST, [])
+  }
+
+  /** Versions by their ids, after the one given. */
+  listPage(
+    { name, state }: { readonly name?: string | undefined; readonly state?: TemplateRow['state'] | undefined },
+    limit: number,
+    after: TemplateId
+  ): Promise<readonly TemplateRow[]> {
+    return this.read(LIST_PAGE, [after, name ?? null, state ?? null, limit])
   }
 
   /** The active versions that a CA offers, by name. */

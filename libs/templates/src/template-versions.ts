@@ -12,7 +12,7 @@ export interface TemplateDifference {
   readonly from: unknown
   readonly to: unknown
   /** Names of the flags that the later version has more, with `+`, and of those it has less, with `-`. */
-  readonly flags?: readonly string[]
+  readonly flags?: string[]
 }
 
 /** What the later version of a template says otherwise than the earlier, in the order of the members. */

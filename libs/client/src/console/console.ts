@@ -1,6 +1,7 @@
 import { Transport, type ConnectionSettings } from '../transport.js'
 import { Audit } from './audit.js'
 import { Operators } from './operators.js'
+import { Templates } from './templates.js'
 
 /**
  * The operator's side of a server: one member for each noun of the command line. Safe for many calls at a time. Every
@@ -9,6 +10,7 @@ import { Operators } from './operators.js'
 export class Console implements AsyncDisposable {
   readonly audit: Audit
   readonly operators: Operators
+  readonly templates: Templates
   private readonly transport: Transport
 
   /** @param settings with a token of scope `console`, or a client certificate of an operator, as credentials */
@@ -16,6 +18,7 @@ export class Console implements AsyncDisposable {
     this.transport = new Transport(settings)
     this.audit = new Audit(this.transport)
     this.operators = new Operators(this.transport)
+    this.templates = new Templates(this.transport)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
