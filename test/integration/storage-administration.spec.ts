@@ -340,7 +340,8 @@ describe('an exchange key', () => {
       issuer: Buffer.from('issuer name'),
       serialNumber: randomBytes(16),
       notBefore: NOW,
-      notAfter: minutes(60)
+      notAfter: minutes(60),
+      caKeyIndex: 0
     }
     expect(await front.findCurrent(setting.caId, NOW)).toBeUndefined()
     expect(await authority.certify(id, certificate, BECAUSE, NOW)).toBe(true)

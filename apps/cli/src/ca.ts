@@ -1,7 +1,17 @@
 import type { Command } from 'commander'
+import { AppError } from '@app/core'
 import type { KeySpec } from '@app/keys'
 import { KEY_KINDS, parseKeySpec, parsePositive } from './argument.js'
 import { print, printJson, talkOf } from './output.js'
+
+interface CaRotate {
+  readonly ca?: string
+  readonly key?: KeySpec
+  readonly sameKey?: boolean
+  readonly years: number
+  readonly certificate?: string
+  readonly withdraw?: boolean
+}
 
 interface CaInit {
   readonly name: string
@@ -37,6 +47,7 @@ export function registerCa(program: Command): void {
         say(`SHA-256 fingerprint ${fingerprint}`)
       }
     })
+  registerRotate(ca, say)
   ca.command('info')
     .description('what CAs there are')
     .action(async () => printJson(await (await import('./administration/ca-actions.js')).describeCas()))
@@ -70,4 +81,32 @@ export function registerCa(program: Command): void {
         }
       }
     )
+}
+
+function registerRotate(ca: Command, say: (text: string) => void): void {
+  ca.command('rotate')
+    .description('renew the certificate of a CA: a root at once, a subordinate by its request, then its certificate')
+    .option('--ca <name>', 'which CA')
+    .option('--key <kind>', `a new key of another kind: ${KEY_KINDS.join(', ')}`, parseKeySpec)
+    .option('--same-key', 'keep the key; a new one of the same kind is made otherwise')
+    .option('--years <number>', 'how long the new root certificate lasts', parsePositive, 10)
+    .option('--certificate <file>', 'install the certificate that was awaited: PEM, with all parents up to the root')
+    .option('--withdraw', 'take back the request of a subordinate that its parent has not answered')
+    .action(async (options: CaRotate) => {
+      const actions = await import('./administration/renewal-actions.js')
+      if (options.withdraw === true) say(await actions.withdrawRenewal(options.ca))
+      else if (options.certificate !== undefined) say(await actions.installRenewal(options.ca, options.certificate))
+      else {
+        const { pem, next } = await actions.renewCa(options.ca, { ...options, key: keyOf(options) })
+        await print(pem)
+        say(next)
+      }
+    })
+}
+
+function keyOf({ key, sameKey }: CaRotate): KeySpec | 'same' | 'new' {
+  if (key !== undefined && sameKey === true) {
+    throw new AppError('invalid_argument', '--key and --same-key exclude each other.')
+  }
+  return sameKey === true ? 'same' : (key ?? 'new')
 }

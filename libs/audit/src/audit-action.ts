@@ -40,6 +40,8 @@ export const AUDIT_ACTIONS = {
   'ca.certificate_requested': null,
   'ca.certificate_added': null,
   'ca.activated': null,
+  'ca.renewed': null,
+  'ca.renewal_withdrawn': null,
   'ca.templates_changed': 4892,
   'ca.enrollment_changed': 4882,
   'ca.crl_ordered': 4871,

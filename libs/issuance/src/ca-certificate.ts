@@ -10,6 +10,7 @@ import {
   encodeCertificateTemplateName,
   encodeExtensions,
   encodeKeyUsage,
+  encodePreviousCaCertificateHash,
   encodeSubjectKeyIdentifier,
   findExtension,
   type CaVersion,
@@ -28,6 +29,8 @@ export interface CaProfile {
   readonly version: CaVersion
   /** Absent: without limit. 0: end entities only. */
   readonly pathLength?: number
+  /** SHA-1 of the CA's certificate before this one; absent for the first. */
+  readonly previousHash?: Uint8Array
 }
 
 /** What else a root certificate is made from. */
@@ -111,7 +114,7 @@ export function buildSubordinateRequest(profile: Omit<CaProfile, 'publicKey'>, s
 }
 
 /** RFC 5280, 4.2.1.9 and 4.2.1.3; the CA version is Microsoft's and tells renewals apart (1.3.6.1.4.1.311.21.1). */
-function caExtensions({ publicKey, version, pathLength }: CaProfile): Extension[] {
+function caExtensions({ publicKey, version, pathLength, previousHash }: CaProfile): Extension[] {
   const constraints = pathLength === undefined ? { isCa: true } : { isCa: true, pathLength }
   return [
     { oid: OID.id_ce_basicConstraints, critical: true, value: encodeBasicConstraints(constraints) },
@@ -121,6 +124,12 @@ function caExtensions({ publicKey, version, pathLength }: CaProfile): Extension[
       value: encodeKeyUsage(['digitalSignature', 'keyCertSign', 'cRLSign'])
     },
     { oid: OID.id_ce_subjectKeyIdentifier, critical: false, value: encodeSubjectKeyIdentifier(publicKey.keyId) },
-    { oid: OID.szOID_CERTSRV_CA_VERSION, critical: false, value: encodeCaVersion(version) }
+    { oid: OID.szOID_CERTSRV_CA_VERSION, critical: false, value: encodeCaVersion(version) },
+    ...(previousHash === undefined ? [] : [previousCertificate(previousHash)])
   ]
+}
+
+function previousCertificate(sha1: Uint8Array): Extension {
+  const oid = OID.szOID_CERTSRV_PREVIOUS_CERT_HASH
+  return { oid, critical: false, value: encodePreviousCaCertificateHash(sha1) }
 }

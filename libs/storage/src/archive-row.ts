@@ -18,6 +18,8 @@ export interface ExchangeKeyRow {
   readonly serialNumber: Buffer | null
   readonly notBefore: Date | null
   readonly notAfter: Date | null
+  /** The key of the CA that signed its certificate; null without one, and for an imported key. */
+  readonly caKeyIndex: number | null
   readonly createdAt: Date
   readonly destroyedAt: Date | null
 }

@@ -34,6 +34,37 @@ export interface CaCertificateRow {
   readonly sha1: Buffer | null
 }
 
+/** A certificate that a CA has; not one that it awaits. */
+export type InstalledCaCertificate = CaCertificateRow & {
+  readonly certificate: Buffer
+  readonly notBefore: Date
+  readonly notAfter: Date
+  readonly sha1: Buffer
+}
+
+/** Which certificate and which key of a CA; see {@link CaCertificateRow}. */
+export type CaCertificateVersion = Pick<CaCertificateRow, 'certIndex' | 'keyIndex'>
+
+/**
+ * A certificate that a CA signs for itself: the renewal of a root (both indexes the same), or a cross certificate between
+ * two keys of a root (RFC 4210, 4.4). Recorded with its exact TBS before it is signed.
+ */
+export interface SelfIssuedCertificateRow {
+  readonly caId: CaId
+  /** Content octets of the INTEGER. */
+  readonly serialNumber: Buffer
+  /** The CA certificate whose key signs. */
+  readonly issuerIndex: number
+  /** The CA certificate whose key is certified. */
+  readonly subjectIndex: number
+  readonly state: 'reserved' | 'issued' | 'abandoned'
+  readonly tbs: Buffer
+  /** DER; null unless issued. */
+  readonly certificate: Buffer | null
+  readonly notAfter: Date
+  readonly reservedAt: Date
+}
+
 /** A complete CRL, or one of the changes since a complete one (RFC 5280, 5.2.4). */
 export type CrlKind = 'base' | 'delta'
 

@@ -1,8 +1,8 @@
 import type { CaId } from '@app/core'
-import { type DataSource, IsNull } from 'typeorm'
+import { type DataSource, IsNull, Not } from 'typeorm'
 import { appendChange } from './audit-log.js'
 import type { AuditDetail, Because } from './audit-row.js'
-import type { CaCertificateRow, CaRow } from './ca-row.js'
+import type { CaCertificateRow, CaCertificateVersion, CaRow, InstalledCaCertificate } from './ca-row.js'
 import { caCertificateEntity, caEntity, caTemplateEntity } from './entities.js'
 import { selectList } from './entity.js'
 import { query, queryOne, type Statement } from './sql.js'
@@ -49,6 +49,13 @@ const REMOVE_OFFER: Statement = {
 const FIND_ENROLL_GROUPS: Statement = {
   name: 'ca_enroll_groups',
   text: 'SELECT c.enroll_groups AS "enrollGroups" FROM certkeep.ca AS c WHERE c.id = $1'
+}
+
+const FIND_CURRENT: Statement = {
+  name: 'ca_current_version',
+  text: `
+    SELECT cert_index AS "certIndex", key_index AS "keyIndex" FROM certkeep.ca_certificate
+    WHERE ca_id = $1 AND certificate IS NOT NULL ORDER BY cert_index DESC LIMIT 1`
 }
 
 /** Certificate authorities. */
@@ -101,31 +108,67 @@ export class CaStore {
   }
 
   /**
-   * For the authority. Fills in the certificate that a subordinate awaited and makes the CA active. Whether it did: not
-   * when that certificate was there already.
+   * For the authority. Fills in the certificate that a CA awaited and makes the CA active, or renews one that is. Whether
+   * it did: not when that certificate was there already.
    */
   activate(
     caId: CaId,
     certIndex: number,
     certificate: CaSigningCertificate,
     because: Because,
-    now: Date
+    now: Date,
+    unit?: Unit
   ): Promise<boolean> {
     const { dataSource } = this
-    return inTransaction(dataSource, async unit => {
-      const awaited = await this.fillIn(unit, caId, certIndex, certificate)
+    return within(dataSource, unit, async open => {
+      const awaited = await this.fillIn(open, caId, certIndex, certificate)
       if (!awaited) return false
-      await translated(managerOf(dataSource, unit).update(caEntity, { id: caId }, { state: 'active' }))
-      const change = { object: 'ca', id: caId, verb: 'activated', at: now, detail: { certIndex } } as const
-      await appendChange(dataSource, unit, change, because)
+      await translated(managerOf(dataSource, open).update(caEntity, { id: caId }, { state: 'active' }))
+      const verb = certIndex === 0 ? 'activated' : 'renewed'
+      const change = { object: 'ca', id: caId, verb, at: now, detail: { certIndex } } as const
+      await appendChange(dataSource, open, change, because)
       return true
     })
   }
 
-  /** All of a CA, by their index. */
-  listCertificates(caId: CaId): Promise<readonly CaCertificateRow[]> {
+  /** Those that a CA has, by their index. Not the one that it may await. */
+  async listCertificates(caId: CaId): Promise<readonly InstalledCaCertificate[]> {
     const { manager } = this.dataSource
-    return translated(manager.find(caCertificateEntity, { where: { caId }, order: { certIndex: 'ASC' } }))
+    const where = { caId, certificate: Not(IsNull()) }
+    const rows = await translated(manager.find(caCertificateEntity, { where, order: { certIndex: 'ASC' } }))
+    // A constraint has it that all of these are there together.
+    return rows as InstalledCaCertificate[]
+  }
+
+  /** The certificate that a CA awaits; undefined when it awaits none. */
+  async findAwaited(caId: CaId): Promise<CaCertificateRow | undefined> {
+    const where = { caId, certificate: IsNull() }
+    const { manager } = this.dataSource
+    return (
+      (await translated(manager.findOne(caCertificateEntity, { where, order: { certIndex: 'DESC' } }))) ?? undefined
+    )
+  }
+
+  /** Which certificate of a CA is the newest that it has; undefined when it has none. One look at an index. */
+  findCurrentVersion(caId: CaId): Promise<CaCertificateVersion | undefined> {
+    return queryOne<CaCertificateVersion>(this.dataSource, undefined, FIND_CURRENT, [caId])
+  }
+
+  /**
+   * For the owner. Takes back the request for a renewal that no parent has answered. Whether it did: not when the
+   * certificate is there, and never for a CA's first.
+   */
+  withdrawRenewal(caId: CaId, certIndex: number, because: Because, now: Date): Promise<boolean> {
+    const { dataSource } = this
+    return inTransaction(dataSource, async unit => {
+      const where = { caId, certIndex, certificate: IsNull() }
+      if (certIndex === 0) return false
+      const deleted = await translated(managerOf(dataSource, unit).delete(caCertificateEntity, where))
+      if (deleted.affected !== 1) return false
+      const change = { object: 'ca', id: caId, verb: 'renewal_withdrawn', at: now, detail: { certIndex } } as const
+      await appendChange(dataSource, unit, change, because)
+      return true
+    })
   }
 
   /** For the console. Makes these templates, by name, the ones that the CA offers, and no others. */

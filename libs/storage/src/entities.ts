@@ -1,6 +1,6 @@
 import type { AgentRow, EnvelopeRow, ExchangeKeyRow, SealedKeyRow } from './archive-row.js'
 import type { AuditRow } from './audit-row.js'
-import type { CaCertificateRow, CaRow, CrlRow } from './ca-row.js'
+import type { CaCertificateRow, CaRow, CrlRow, SelfIssuedCertificateRow } from './ca-row.js'
 import type { CertificateRow, ResponseRow } from './certificate-row.js'
 import type { DecisionRow, EditRow } from './decision-row.js'
 import { column, entity, key } from './entity.js'
@@ -34,6 +34,18 @@ export const caCertificateEntity = entity<CaCertificateRow>('ca_certificate', {
   notBefore: time,
   notAfter: time,
   sha1: bytes
+})
+
+export const selfIssuedEntity = entity<SelfIssuedCertificateRow>('self_issued_certificate', {
+  caId: key(integer),
+  serialNumber: key(bytes),
+  issuerIndex: integer,
+  subjectIndex: integer,
+  state: text,
+  tbs: bytes,
+  certificate: bytes,
+  notAfter: time,
+  reservedAt: time
 })
 
 export const crlEntity = entity<CrlRow>('crl', {
@@ -184,6 +196,7 @@ export const exchangeKeyEntity = entity<ExchangeKeyRow>('exchange_key', {
   serialNumber: bytes,
   notBefore: time,
   notAfter: time,
+  caKeyIndex: integer,
   createdAt: time,
   destroyedAt: time
 })
@@ -269,6 +282,7 @@ export const auditEntity = entity<AuditRow>('audit_event', {
 export const entities = [
   caEntity,
   caCertificateEntity,
+  selfIssuedEntity,
   crlEntity,
   templateEntity,
   caTemplateEntity,

@@ -1,6 +1,6 @@
 import type { AuditVerb } from '@app/audit'
 import type { CaId, ExchangeKeyId, RequestId } from '@app/core'
-import { type DataSource, In, LessThanOrEqual, MoreThanOrEqual } from 'typeorm'
+import { type DataSource, In } from 'typeorm'
 import type { ExchangeKeyRow } from './archive-row.js'
 import { appendChange } from './audit-log.js'
 import type { Because } from './audit-row.js'
@@ -24,6 +24,8 @@ export interface ExchangeCertificate {
   readonly notAfter: Date
   /** The request it was made by; null for an imported key. */
   readonly requestId: RequestId | null
+  /** The key of the CA that signed it; null for an imported key. */
+  readonly caKeyIndex: number | null
 }
 
 const FIND_BY_RECIPIENT: Statement = {
@@ -31,6 +33,18 @@ const FIND_BY_RECIPIENT: Statement = {
   text: `
     SELECT ${selectList(exchangeKeyEntity, 'k')} FROM certkeep.exchange_key AS k
     WHERE k.issuer = $1 AND k.serial_number = $2`
+}
+
+/** Signed with the CA's present key: after a renewal with a new one, clients no longer trust the old for long. */
+const FIND_CURRENT: Statement = {
+  name: 'exchange_key_current',
+  text: `
+    SELECT ${selectList(exchangeKeyEntity, 'k')} FROM certkeep.exchange_key AS k
+    WHERE k.ca_id = $1 AND k.state = 'certified' AND NOT k.imported AND k.not_before <= $2 AND k.not_after >= $2
+      AND k.ca_key_index = (
+        SELECT a.key_index FROM certkeep.ca_certificate AS a
+        WHERE a.ca_id = $1 AND a.certificate IS NOT NULL ORDER BY a.cert_index DESC LIMIT 1)
+    ORDER BY k.not_after DESC, k.id DESC LIMIT 1`
 }
 
 /** The keys that clients wrap their private keys to. Every move of a state is compare-and-set and audited. */
@@ -66,15 +80,11 @@ export class ExchangeKeyStore {
   }
 
   /**
-   * The certified one that is valid at the time; of several, the one that ends last. Never an imported one: its
-   * certificate is that of another CA.
+   * The one whose certificate is valid at the time and signed with the CA's present key; of several, the one that ends
+   * last. Never an imported one: its certificate is that of another CA.
    */
-  async findCurrent(caId: CaId, now: Date): Promise<ExchangeKeyRow | undefined> {
-    const valid = { notBefore: LessThanOrEqual(now), notAfter: MoreThanOrEqual(now) }
-    const where = { caId, state: 'certified', imported: false, ...valid } as const
-    const order = { notAfter: 'DESC', id: 'DESC' } as const
-    const [row] = await translated(this.dataSource.manager.find(exchangeKeyEntity, { where, order, take: 1 }))
-    return row
+  findCurrent(caId: CaId, now: Date): Promise<ExchangeKeyRow | undefined> {
+    return queryOne<ExchangeKeyRow>(this.dataSource, undefined, FIND_CURRENT, [caId, now])
   }
 
   /** By what a RecipientInfo names (RFC 5652, 6.2.1); in any state, so that a destroyed one is told from an unknown one. */

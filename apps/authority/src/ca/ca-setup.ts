@@ -1,20 +1,12 @@
-import { createHash } from 'node:crypto'
 import { AppError, equalBytes, type CaId, type Clock, type Entropy } from '@app/core'
 import { sanitizeCaName, shortSanitizedCaName } from '@app/cmc'
 import { buildSubordinateRequest, issue, newSerialNumber, prepareRootCertificate } from '@app/issuance'
 import type { KeySpec, KeyStore, Signer } from '@app/keys'
-import { CaStore, INSTALLATION, TemplateStore, type CaSigningCertificate, type Database, type Unit } from '@app/storage'
+import { CaStore, INSTALLATION, TemplateStore, type Database, type Unit } from '@app/storage'
 import { builtInTemplates } from '@app/templates'
-import {
-  decodeCertificate,
-  encodeName,
-  formatName,
-  parseDistinguishedName,
-  verifyCertificateSignature,
-  type Certificate
-} from '@app/x509'
+import { decodeCertificate, encodeName, formatName, parseDistinguishedName, type Certificate } from '@app/x509'
+import { keyLabel, orderedChain, signingCertificate, yearSeconds } from './ca-material.js'
 
-const yearSeconds = 365 * 86_400
 /** What a new CA offers at once. */
 const offered = ['UserEncryption', 'UserSignature', 'WebServer', 'Computer']
 
@@ -87,21 +79,25 @@ export class CaSetup {
   }
 
   /**
-   * Installs the certificate of a subordinate CA with its parents up to the root. Throws `ca_certificate_invalid` when
-   * it is for another key or does not chain, `conflict` when none is awaited.
+   * Installs the certificate of a subordinate CA, its first or that of a renewal, with its parents up to the root. Throws
+   * `ca_certificate_invalid` when it is for another key or name or does not chain, `conflict` when none is awaited.
    */
   async install(name: string, certificates: readonly Uint8Array[], actor: string): Promise<Certificate> {
     const ca = await this.cas.findByName(name)
-    const row = ca === undefined ? undefined : (await this.cas.listCertificates(ca.id)).at(-1)
-    if (ca === undefined || row === undefined) throw new AppError('not_found', `There is no CA "${name}".`)
-    const signer = await this.parts.keys.signer(row.keyReference)
+    if (ca === undefined) throw new AppError('not_found', `There is no CA "${name}".`)
+    const awaited = ca.kind === 'root' ? undefined : await this.cas.findAwaited(ca.id)
+    if (awaited === undefined) throw new AppError('conflict', `"${ca.name}" awaits no certificate.`)
+    const signer = await this.parts.keys.signer(awaited.keyReference)
+    const installed = await this.cas.listCertificates(ca.id)
+    const known = installed.map(({ certificate }) => certificate)
     const [own, ...chain] = orderedChain(
-      certificates.map(der => decodeCertificate(der)),
-      signer
+      certificates.filter(der => !known.some(other => equalBytes(other, der))).map(der => decodeCertificate(der)),
+      signer.publicKey
     )
+    requireSameName(own, known.at(-1))
     const signing = signingCertificate(own, chain)
-    if (!(await this.cas.activate(ca.id, row.certIndex, signing, { actor }, this.parts.clock.now()))) {
-      throw new AppError('conflict', `"${ca.name}" awaits no certificate.`)
+    if (!(await this.cas.activate(ca.id, awaited.certIndex, signing, { actor }, this.parts.clock.now()))) {
+      throw new AppError('conflict', `"${ca.name}" has got its certificate meanwhile.`)
     }
     return own
   }
@@ -122,12 +118,7 @@ export class CaSetup {
   }
 
   private async newKey({ key, name }: NewCaSettings): Promise<{ readonly reference: string; readonly signer: Signer }> {
-    const label = name
-      .toLowerCase()
-      .replace(/[^a-z0-9]+/g, '-')
-      .replace(/^-+|-+$/g, '')
-      .slice(0, 60)
-    const { reference } = await this.parts.keys.generate(key, label === '' ? 'ca' : `ca-${label}`.slice(0, 60))
+    const { reference } = await this.parts.keys.generate(key, keyLabel(name))
     return { reference, signer: await this.parts.keys.signer(reference) }
   }
 
@@ -156,44 +147,11 @@ function subjectOf({ name, subject }: NewCaSettings): Uint8Array {
   return encoded
 }
 
-function signingCertificate(certificate: Certificate, chain: readonly Certificate[]): Buffers<CaSigningCertificate> {
-  return {
-    certificate: Buffer.from(certificate.raw),
-    chain: chain.map(parent => Buffer.from(parent.raw)),
-    subject: formatName(certificate.subject),
-    notBefore: certificate.notBefore,
-    notAfter: certificate.notAfter,
-    sha1: createHash('sha1').update(certificate.raw).digest()
-  }
-}
-
-type Buffers<T> = {
-  readonly [K in keyof T]: T[K] extends Uint8Array
-    ? Buffer
-    : T[K] extends readonly Uint8Array[]
-      ? readonly Buffer[]
-      : T[K]
-}
-
-/** The CA's certificate first, then its parents up to a self-signed root, each verified with the next. */
-function orderedChain(certificates: readonly Certificate[], signer: Signer): [Certificate, ...Certificate[]] {
-  const own = certificates.find(({ publicKey }) => equalBytes(publicKey.raw, signer.publicKey.raw))
-  if (own === undefined) {
-    throw new AppError('ca_certificate_invalid', 'None of the certificates is for the key of this CA.')
-  }
-  const chain: [Certificate, ...Certificate[]] = [own]
-  for (let child = own; !equalBytes(child.issuer.raw, child.subject.raw);) {
-    const { issuer } = child
-    const parent = certificates.find(({ subject }) => equalBytes(subject.raw, issuer.raw))
-    if (parent === undefined || chain.length > 8) {
-      throw new AppError(
-        'ca_certificate_invalid',
-        `The certificate of ${formatName(issuer)} is missing. Give all certificates up to the root, in one file.`
-      )
-    }
-    verifyCertificateSignature(child, parent.publicKey)
-    chain.push(parent)
-    child = parent
-  }
-  return chain
+/** Clients and relying parties know the CA by its name; a renewal keeps it. */
+function requireSameName({ subject }: Certificate, previous: Uint8Array | undefined): void {
+  if (previous === undefined || equalBytes(decodeCertificate(previous).subject.raw, subject.raw)) return
+  throw new AppError(
+    'ca_certificate_invalid',
+    `The certificate is for ${formatName(subject)}, and the CA has another name.`
+  )
 }

@@ -115,7 +115,8 @@ export class Completion {
         serialNumber: Buffer.from(prepared.serialNumber),
         notBefore: prepared.notBefore,
         notAfter: prepared.notAfter,
-        requestId: order.row.id
+        requestId: order.row.id,
+        caKeyIndex: ca.keyIndex
       }
       await this.exchangeKeys.certify(key.id, certificate, because, now, unit)
     }

@@ -1,0 +1,65 @@
+import { AppError, type CaId } from '@app/core'
+import type { DataSource } from 'typeorm'
+import type { SelfIssuedCertificateRow } from './ca-row.js'
+import { selfIssuedEntity } from './entities.js'
+import { managerOf, translated, type Unit } from './unit.js'
+
+/** A certificate that a CA is about to sign for itself. */
+export type NewSelfIssuedCertificate = Pick<
+  SelfIssuedCertificateRow,
+  'caId' | 'issuerIndex' | 'subjectIndex' | 'notAfter' | 'reservedAt'
+> & {
+  readonly serialNumber: Uint8Array
+  readonly tbs: Uint8Array
+}
+
+/**
+ * The certificates that CAs sign for themselves: renewed roots and cross certificates. Each serial number is recorded
+ * with its TBS before anything is signed; one that came to nothing is abandoned and goes on the CRL. The audit log hears
+ * of the renewal that they belong to.
+ */
+export class SelfIssuedStore {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** For the owner. Throws `conflict` when one is there already between the same two CA certificates. */
+  async reserve(unit: Unit, certificates: readonly NewSelfIssuedCertificate[]): Promise<void> {
+    const rows = certificates.map(certificate => ({
+      ...certificate,
+      serialNumber: Buffer.from(certificate.serialNumber),
+      tbs: Buffer.from(certificate.tbs),
+      state: 'reserved' as const,
+      certificate: null
+    }))
+    await translated(managerOf(this.dataSource, unit).insert(selfIssuedEntity, rows))
+  }
+
+  /** For the owner. Records what was signed. Throws `conflict` when the serial number is not reserved any more. */
+  async finish(unit: Unit, caId: CaId, serialNumber: Uint8Array, certificate: Uint8Array): Promise<void> {
+    const where = { caId, serialNumber: Buffer.from(serialNumber), state: 'reserved' as const }
+    const patch = { state: 'issued' as const, certificate: Buffer.from(certificate) }
+    const updated = await translated(managerOf(this.dataSource, unit).update(selfIssuedEntity, where, patch))
+    if (updated.affected !== 1) throw new AppError('conflict', 'The serial number is not reserved any more.')
+  }
+
+  /** For the owner. Gives up what was reserved for a certificate of the CA; nobody knows whether it was signed. */
+  async abandon(unit: Unit, caId: CaId, subjectIndex: number): Promise<void> {
+    const manager = managerOf(this.dataSource, unit)
+    const abandoned = { state: 'abandoned' as const }
+    for (const side of [{ subjectIndex }, { issuerIndex: subjectIndex }]) {
+      await translated(manager.update(selfIssuedEntity, { caId, state: 'reserved' as const, ...side }, abandoned))
+    }
+  }
+
+  /** Those of a CA that were issued, by the CA certificates that they are for and from. */
+  listIssued(caId: CaId): Promise<readonly IssuedSelfIssuedCertificate[]> {
+    const where = { caId, state: 'issued' as const }
+    const order = { subjectIndex: 'ASC', issuerIndex: 'ASC' } as const
+    // A constraint has it that what is issued has its certificate.
+    return translated(this.dataSource.manager.find(selfIssuedEntity, { where, order })) as Promise<
+      readonly IssuedSelfIssuedCertificate[]
+    >
+  }
+}
+
+/** One that was issued. */
+export type IssuedSelfIssuedCertificate = SelfIssuedCertificateRow & { readonly certificate: Buffer }
