@@ -18,6 +18,7 @@ import {
   type PlainHandler,
   type Role,
   type Runtime,
+  type ServerTls,
   type Shutdown
 } from '@app/platform'
 import { CaStore, openDatabase } from '@app/storage'
@@ -32,7 +33,8 @@ import { listenerIdentity, requireListenerIdentity, type ListenerIdentity } from
 import { startRoles, workerRoles } from './roles.js'
 
 const firstCaName = 'Certkeep Root CA'
-const identityCheck = 6 * 3_600_000
+/** How soon the listener follows a CA that has been renewed. */
+const identityCheck = 10_000
 /** How long requests in flight are let wait for their outcomes when the server ends. */
 const patience = 2000
 
@@ -139,8 +141,9 @@ async function startHttps(
   health.add('database', async () => void (await https.app.get(CaStore).list()))
 
   const identity = listenerIdentity(https.app, config)
-  https.renew(await identity.current())
-  keepIdentity(https, identity, log, shutdown)
+  const served = await identity.current()
+  https.renew(served)
+  keepIdentity({ https, identity, log, shutdown }, served)
   return {
     ...(await startPlainListeners(https.app, { config, log, metrics, health, shutdown })),
     https: await https.listen(config.https.host, config.https.port)
@@ -152,13 +155,29 @@ const servedModules: Readonly<Record<'front' | 'console', (installation: Install
   console: installation => ConsoleModule.register(installation.connection('console'))
 }
 
-/** Renews the certificate of the listener by itself. */
-function keepIdentity(https: HttpsApplication, identity: ListenerIdentity, log: Logger, shutdown: Shutdown): void {
+interface IdentityParts {
+  readonly https: HttpsApplication
+  readonly identity: ListenerIdentity
+  readonly log: Logger
+  readonly shutdown: Shutdown
+}
+
+/** Renews the certificate of the listener by itself: before its end, and when its CA has been renewed. */
+function keepIdentity({ https, identity, log, shutdown }: IdentityParts, served: ServerTls): void {
+  let { certificates, clientAuthorities } = served
+  let isLooking = false
+  const look = async (): Promise<void> => {
+    const tls = await identity.current()
+    if (tls.certificates === certificates && tls.clientAuthorities.join() === clientAuthorities.join()) return
+    https.renew(tls)
+    ;({ certificates, clientAuthorities } = tls)
+  }
   const timer = setInterval(() => {
-    identity
-      .current()
-      .then(tls => https.renew(tls))
+    if (isLooking) return
+    isLooking = true
+    look()
       .catch((error: unknown) => log.error({ error }, 'The certificate of the HTTPS listener could not be renewed.'))
+      .finally(() => (isLooking = false))
   }, identityCheck)
   timer.unref()
   shutdown.add('identity', () => clearInterval(timer))

@@ -9,6 +9,7 @@ import {
   PrincipalStore,
   RequestStore,
   ResponseStore,
+  SelfIssuedStore,
   TemplateStore,
   type ConnectionSettings
 } from '@app/storage'
@@ -40,6 +41,7 @@ const stores = [
   PrincipalStore,
   RequestStore,
   ResponseStore,
+  SelfIssuedStore,
   TemplateStore
 ]
 

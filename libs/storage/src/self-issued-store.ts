@@ -50,6 +50,18 @@ export class SelfIssuedStore {
     }
   }
 
+  /**
+   * The cross certificates by which who trusts an older root of the CA accepts its newer keys, DER, the newest first
+   * (RFC 4210, 4.4, newWithOld). Those that have ended are left out.
+   */
+  async listNewWithOld(caId: CaId, now: Date): Promise<readonly Uint8Array[]> {
+    const rows = await this.listIssued(caId)
+    return rows
+      .filter(({ issuerIndex, subjectIndex, notAfter }) => issuerIndex < subjectIndex && notAfter > now)
+      .toReversed()
+      .map(({ certificate }) => certificate)
+  }
+
   /** Those of a CA that were issued, by the CA certificates that they are for and from. */
   listIssued(caId: CaId): Promise<readonly IssuedSelfIssuedCertificate[]> {
     const where = { caId, state: 'issued' as const }

@@ -98,10 +98,16 @@ export class ExchangeKeys {
   private async isNeeded(caId: CaId): Promise<boolean> {
     const now = this.clock.now().getTime()
     const keys = await this.keys.list(caId)
+    const current = await this.cas.findCurrentVersion(caId)
     const onItsWay = keys.some(key => key.state === 'generated' || key.state === 'requested')
     const usable = keys.some(
-      // An imported key opens what was wrapped to it elsewhere; its certificate is not handed out.
-      key => key.state === 'certified' && !key.imported && (key.notAfter?.getTime() ?? 0) > now + overlap
+      // An imported key opens what was wrapped to it elsewhere, and one certified with an earlier key of the CA what was
+      // wrapped to it before the renewal; neither is handed out.
+      key =>
+        key.state === 'certified' &&
+        !key.imported &&
+        key.caKeyIndex === current?.keyIndex &&
+        (key.notAfter?.getTime() ?? 0) > now + overlap
     )
     return !onItsWay && !usable
   }

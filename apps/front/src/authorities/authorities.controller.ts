@@ -30,7 +30,11 @@ const caView = z.object({
   name: z.string(),
   sanitizedName: z.string(),
   kind: z.enum(['root', 'subordinate']),
-  certificates: z.array(z.string()).describe('The CA certificate and all above it, base64 of the DER each.'),
+  certificates: z
+    .array(z.string())
+    .describe(
+      'The CA certificate and all above it, then what leads to them from an older root; base64 of the DER each.'
+    ),
   templates: z
     .array(z.object({ name: z.string(), oid: z.string(), archival: z.boolean() }))
     .describe('What it offers; `archival` templates demand the private key, the others refuse it.')
@@ -79,7 +83,8 @@ export class AuthoritiesController {
   ): Promise<void> {
     const ca = await this.authorities.get(name, requester)
     const chain = await this.authorities.chainOf(ca)
-    const wanted = query.exchange ? [await this.exchangeCertificates.current(ca), ...chain] : chain
+    const known = [...chain, ...(await this.authorities.crossCertificatesOf(ca))]
+    const wanted = query.exchange ? [await this.exchangeCertificates.current(ca), ...known] : known
     await sendCertificates(reply, query.chain ? wanted : wanted.slice(0, 1), query.format ?? encodingOf(accept))
   }
 
@@ -97,13 +102,13 @@ export class AuthoritiesController {
   }
 
   private async view(ca: CaRow): Promise<z.infer<typeof caView>> {
-    const chain = await this.authorities.chainOf(ca)
+    const known = [...(await this.authorities.chainOf(ca)), ...(await this.authorities.crossCertificatesOf(ca))]
     const templates = await this.authorities.templatesOf(ca)
     return {
       name: ca.name,
       sanitizedName: ca.sanitizedName,
       kind: ca.kind,
-      certificates: chain.map(toBase64),
+      certificates: known.map(toBase64),
       templates: templates.map(({ name, oid, archival }) => ({ name, oid, archival }))
     }
   }

@@ -2,8 +2,9 @@ import { Inject, Injectable } from '@nestjs/common'
 import { AppError, toBase64 } from '@app/core'
 import { CR_PROPERTIES, findProperty } from '@app/cmc'
 import { CONFIG, distributionUrls, type Config } from '@app/platform'
-import { AgentStore, CaStore, CrlStore, TemplateStore, type CaRow } from '@app/storage'
+import { AgentStore, CrlStore, type CaRow } from '@app/storage'
 import type { PropertyView } from '../enrollment/enrollment.schemas.js'
+import { AuthoritiesService } from './authorities.service.js'
 import { readCaProperty } from './ca-property.js'
 import { ExchangeCertificates } from './exchange-certificates.js'
 
@@ -11,9 +12,8 @@ import { ExchangeCertificates } from './exchange-certificates.js'
 @Injectable()
 export class CaProperties {
   constructor(
-    private readonly cas: CaStore,
+    private readonly authorities: AuthoritiesService,
     private readonly agents: AgentStore,
-    private readonly templates: TemplateStore,
     private readonly crls: CrlStore,
     private readonly exchangeCertificates: ExchangeCertificates,
     @Inject(CONFIG) private readonly config: Config
@@ -30,10 +30,11 @@ export class CaProperties {
       roleSeparation: config.operators.roleSeparation,
       hostName: config.hostNames[0] ?? config.https.host,
       urls: ({ keyIndex, certIndex }) => distributionUrls(config.httpBaseUrl, { id: ca.id, keyIndex, certIndex }),
-      certificates: () => this.cas.listCertificates(ca.id),
+      certificates: () => this.authorities.certificatesOf(ca),
+      selfIssued: () => this.authorities.selfIssuedOf(ca),
       exchangeCertificate: () => this.exchangeCertificates.current(ca),
       agents: () => this.agents.list(ca.id),
-      templates: () => this.templates.listOffered(ca.id),
+      templates: () => this.authorities.templatesOf(ca),
       crl: (keyIndex, kind) => this.crls.findLatest(ca.id, keyIndex, kind)
     })
     const { id, name, type } = entry

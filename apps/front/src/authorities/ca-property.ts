@@ -3,7 +3,15 @@ import { buildCertificateBundle } from '@app/cms'
 import type { PropertyEntry } from '@app/cmc'
 import { OID } from '@app/oid'
 import type { DistributionUrls } from '@app/platform'
-import type { AgentRow, CaCertificateRow, CaRow, CrlKind, CrlRow, TemplateRow } from '@app/storage'
+import type {
+  AgentRow,
+  CaRow,
+  CrlKind,
+  CrlRow,
+  InstalledCaCertificate,
+  IssuedSelfIssuedCertificate,
+  TemplateRow
+} from '@app/storage'
 import { decodeCertificate, type Name } from '@app/x509'
 
 /** A property's value: text, a number, or bytes. */
@@ -18,7 +26,8 @@ export interface CaFacts {
   readonly roleSeparation: boolean
   /** As the certificates issued under this CA certificate name them. */
   urls(certificate: { readonly keyIndex: number; readonly certIndex: number }): DistributionUrls
-  certificates(): Promise<readonly CaCertificateRow[]>
+  certificates(): Promise<readonly InstalledCaCertificate[]>
+  selfIssued(): Promise<readonly IssuedSelfIssuedCertificate[]>
   exchangeCertificate(): Promise<Uint8Array>
   agents(): Promise<readonly AgentRow[]>
   templates(): Promise<readonly TemplateRow[]>
@@ -29,7 +38,7 @@ type Reader = (facts: CaFacts, index: number) => CaPropertyValue | Promise<CaPro
 
 const version = '0.1:0.0'
 // Values of certsrv.h: states of a CA certificate (CA_DISP_*), of an agent certificate (KRA_DISP_*), CRL publication.
-const CA_DISP_VALID = 3
+const CA_DISP = { valid: 3, expired: 4 }
 const KRA_DISP = { expired: 0, valid: 3, notLoaded: 6 }
 const CPF_BASE_COMPLETE = 0x5
 const CPF_DELTA_COMPLETE = 0x6
@@ -76,8 +85,8 @@ const readers: Readonly<Record<number, Reader>> = {
   16: async (facts, index) => only(index, await exchangeChain(facts, [])),
   17: async (facts, index) => (await crlOf(facts, index)).crl,
   18: async (facts, index) => (await crlOf(facts, index, 'delta')).crl,
-  19: async (facts, index) => (await signing(facts, index), CA_DISP_VALID),
-  20: async (facts, index) => (await crlOf(facts, index), CA_DISP_VALID),
+  19: async (facts, index) => stateOf(await signing(facts, index), facts.now),
+  20: async (facts, index) => (await crlOf(facts, index), CA_DISP.valid),
   21: () => 50,
   22: ({ hostName }) => hostName,
   23: ({ roleSeparation }) => (roleSeparation ? 1 : 0),
@@ -107,10 +116,10 @@ const readers: Readonly<Record<number, Reader>> = {
     return only(index, await exchangeChain(facts, crl === undefined ? [] : [crl.crl]))
   },
   34: async (facts, index) => ((await signing(facts, index)).notAfter < facts.now ? CERT_E_EXPIRED : 0),
-  35: none,
-  36: none,
-  37: none,
-  38: none,
+  35: async (facts, index) => (await crossOf(facts, index, 'forward'))?.certificate ?? none(facts, index),
+  36: async (facts, index) => (await crossOf(facts, index, 'backward'))?.certificate ?? none(facts, index),
+  37: async (facts, index) => crossState(facts, index, 'forward'),
+  38: async (facts, index) => crossState(facts, index, 'backward'),
   39: async (facts, index) => {
     const { keyIndex, certIndex } = await signing(facts, index)
     return keyIndex * 0x10000 + certIndex
@@ -140,22 +149,40 @@ export async function readCaProperty(entry: PropertyEntry, index: number, facts:
   return (readers[entry.id] ?? none)(facts, index)
 }
 
-interface SigningCertificate {
-  readonly certIndex: number
-  readonly keyIndex: number
-  readonly certificate: Uint8Array
-  readonly chain: readonly Uint8Array[]
-  readonly notAfter: Date
-}
-
-async function signing(facts: CaFacts, index: number): Promise<SigningCertificate> {
+async function signing(facts: CaFacts, index: number): Promise<InstalledCaCertificate> {
   const rows = await facts.certificates()
   const row = isCurrent(index) ? rows.at(-1) : rows.find(({ certIndex }) => certIndex === index)
-  if (row === undefined || row.certificate === null || row.notAfter === null) throw outOfRange(index)
-  return { ...row, certificate: row.certificate, notAfter: row.notAfter }
+  if (row === undefined) throw outOfRange(index)
+  return row
 }
 
-function current(facts: CaFacts): Promise<SigningCertificate> {
+/**
+ * What a renewal of a root with a new key has left: forward, its new key certified with the key before; backward, the key
+ * before certified with the new one. Both under the index of the renewed certificate.
+ */
+async function crossOf(
+  facts: CaFacts,
+  index: number,
+  direction: 'forward' | 'backward'
+): Promise<IssuedSelfIssuedCertificate | undefined> {
+  const { certIndex } = await signing(facts, index)
+  return (await facts.selfIssued()).find(({ issuerIndex, subjectIndex }) =>
+    direction === 'forward'
+      ? subjectIndex === certIndex && issuerIndex < certIndex
+      : issuerIndex === certIndex && subjectIndex < certIndex
+  )
+}
+
+async function crossState(facts: CaFacts, index: number, direction: 'forward' | 'backward'): Promise<CaPropertyValue> {
+  const cross = await crossOf(facts, index, direction)
+  return cross === undefined ? none(facts, index) : stateOf(cross, facts.now)
+}
+
+function stateOf(certificate: { readonly notAfter: Date }, now: Date): number {
+  return certificate.notAfter < now ? CA_DISP.expired : CA_DISP.valid
+}
+
+function current(facts: CaFacts): Promise<InstalledCaCertificate> {
   return signing(facts, -1)
 }
 
@@ -178,7 +205,19 @@ async function agentAt(facts: CaFacts, index: number): Promise<AgentRow> {
 async function exchangeChain(facts: CaFacts, crls: readonly Uint8Array[]): Promise<Uint8Array> {
   const exchange = await facts.exchangeCertificate()
   const { certificate, chain } = await current(facts)
-  return buildCertificateBundle({ content: exchange, certificates: [exchange, certificate, ...chain], crls })
+  const crosses = await newWithOld(facts)
+  return buildCertificateBundle({
+    content: exchange,
+    certificates: [exchange, certificate, ...chain, ...crosses],
+    crls
+  })
+}
+
+async function newWithOld(facts: CaFacts): Promise<readonly Uint8Array[]> {
+  const issued = await facts.selfIssued()
+  return issued
+    .filter(({ issuerIndex, subjectIndex, notAfter }) => issuerIndex < subjectIndex && notAfter > facts.now)
+    .map(({ certificate }) => certificate)
 }
 
 function isUsable(agent: AgentRow, now: Date): boolean {

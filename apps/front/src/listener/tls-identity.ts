@@ -15,6 +15,8 @@ import { SubmissionService } from '../submission/submission.service.js'
 interface Identity {
   readonly privateKey: KeyObject
   readonly certificate: X509Certificate
+  /** DER of the CA certificate that it was issued under, and those above. */
+  readonly chain: readonly Uint8Array[]
 }
 
 /** How long before its end the certificate is renewed: a third of its 90 days. */
@@ -40,26 +42,30 @@ export class TlsIdentity {
   async current(): Promise<ServerTls> {
     const [ca] = await this.authorities.list()
     if (ca === undefined) throw new AppError('unavailable', 'There is no CA yet that could certify the HTTPS listener.')
-    const chain = (await this.authorities.chainOf(ca)).map(der => new X509Certificate(der))
-    const { privateKey, certificate } = (await this.findStored(chain)) ?? (await this.enroll(ca))
-    const issuers = chain.map(issuer => issuer.toString())
+    const present = await this.authorities.chainOf(ca)
+    const { privateKey, certificate, chain } = (await this.findStored(present)) ?? (await this.enroll(ca))
+    // Before the root: OpenSSL takes the first issuer that fits, and who trusts an older root does not know the new one.
+    const crosses = await this.authorities.crossCertificatesOf(ca)
+    const authorities = await this.authorities.certificatesOf(ca)
     return {
       privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
       // The root is sent too: a client that knows no more than its fingerprint finds it there.
-      certificates: [certificate.toString(), ...issuers].join(''),
-      clientAuthorities: issuers
+      certificates: [certificate.toString(), ...[...crosses, ...chain].map(pemOf)].join(''),
+      clientAuthorities: [...authorities.map(({ certificate: der }) => der), ...chain.slice(1)].map(pemOf)
     }
   }
 
-  private async findStored(chain: readonly X509Certificate[]): Promise<Identity | undefined> {
+  private async findStored(chain: readonly Uint8Array[]): Promise<Identity | undefined> {
     mkdirSync(this.directory, { recursive: true, mode: 0o700 })
-    const [issuer] = chain
+    const issuer = chain[0] === undefined ? undefined : new X509Certificate(chain[0])
     const names = readdirSync(this.directory).filter(name => name.endsWith('.crt'))
     for (const name of names.toSorted().toReversed()) {
       const certificate = new X509Certificate(readFileSync(join(this.directory, name)))
       if (issuer === undefined || !certificate.verify(issuer.publicKey) || !this.isGood(certificate)) continue
       const privateKey = await this.readKey(name.replace(/\.crt$/, '.key'))
-      if (privateKey !== undefined && certificate.checkPrivateKey(privateKey)) return { privateKey, certificate }
+      if (privateKey !== undefined && certificate.checkPrivateKey(privateKey)) {
+        return { privateKey, certificate, chain }
+      }
     }
     return undefined
   }
@@ -113,6 +119,12 @@ export class TlsIdentity {
       Buffer.from(encodePem('CERTIFICATE', issued.certificate)),
       0o644
     )
-    return { privateKey, certificate: new X509Certificate(issued.certificate) }
+    // The authority may have looked at the CA before or after its renewal.
+    const chain = await this.authorities.chainOf(ca, issued.certIndex)
+    return { privateKey, certificate: new X509Certificate(issued.certificate), chain }
   }
+}
+
+function pemOf(der: Uint8Array): string {
+  return encodePem('CERTIFICATE', der)
 }
