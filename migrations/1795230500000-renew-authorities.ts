@@ -42,7 +42,7 @@ export class RenewAuthorities1795230500000 implements MigrationInterface {
       JOIN certkeep.ca_certificate AS a ON a.ca_id = c.ca_id AND a.cert_index = c.cert_index
       WHERE c.request_id = k.request_id AND c.state = 'issued' AND NOT k.imported;
 
-      GRANT SELECT ON certkeep.self_issued_certificate TO certkeep_front, certkeep_console, certkeep_authority;
+      GRANT SELECT ON certkeep.self_issued_certificate TO certkeep_front, certkeep_authority;
       GRANT UPDATE (ca_key_index) ON certkeep.exchange_key TO certkeep_authority;
     `)
   }

@@ -271,6 +271,7 @@ describe('a table', () => {
       schema_migration: 'archive authority console front',
       sealed_key: 'archive',
       sealed_key_agent: 'archive',
+      self_issued_certificate: 'authority front',
       status_change: 'authority',
       template: 'archive authority console front'
     })

@@ -13,6 +13,7 @@ import {
   RequestStore,
   ResponseStore,
   RevocationStore,
+  SelfIssuedStore,
   TemplateStore,
   type ConnectionSettings
 } from '@app/storage'
@@ -49,6 +50,7 @@ const stores = [
   RequestStore,
   ResponseStore,
   RevocationStore,
+  SelfIssuedStore,
   TemplateStore
 ]
 

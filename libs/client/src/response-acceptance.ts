@@ -14,6 +14,7 @@ import { AppError, equalBytes, isAppError, toHex } from '@app/core'
 import { OID } from '@app/oid'
 import {
   decodeBasicConstraints,
+  decodeCertificate,
   decodeKeyUsage,
   findExtension,
   verifyCertificateSignature,
@@ -79,18 +80,47 @@ async function verifyResponseSignature(bytes: Uint8Array, trust: string, at: Dat
       serialNumber: ca.serialHex
     })
   }
-  try {
-    await verifyChain(trust, [ca.raw, ...signedData.certificates.filter(other => !equalBytes(other, ca.raw))], at)
-    return ca
-  } catch (cause) {
-    if (!isAppError(cause)) throw cause
-    throw new AppError(
-      'response_signature',
-      `The CA that signed the response is not trusted: ${cause.message}`,
-      {},
-      { cause }
-    )
+  const fault = await findTrustFault(ca, signedData.certificates, trust, at)
+  if (fault === undefined) return ca
+  throw new AppError(
+    'response_signature',
+    `The CA that signed the response is not trusted: ${fault.message}`,
+    {},
+    { cause: fault }
+  )
+}
+
+/**
+ * Why the CA's certificate does not chain to the trust; undefined when it does, or when another certificate for the same
+ * name and key does: after a root got a new key, who pinned the old root gets to the new key by a cross certificate
+ * (RFC 4210, 4.4).
+ */
+async function findTrustFault(
+  ca: Certificate,
+  certificates: readonly Uint8Array[],
+  trust: string,
+  at: Date
+): Promise<AppError | undefined> {
+  const others = certificates.filter(other => !equalBytes(other, ca.raw))
+  const twins = others.map(der => decodeCertificate(der)).filter(other => isSameAuthority(other, ca))
+  let first: AppError | undefined
+  for (const { raw } of [ca, ...twins]) {
+    try {
+      await verifyChain(trust, [raw, ...others.filter(other => !equalBytes(other, raw))], at)
+      return undefined
+    } catch (fault) {
+      if (!isAppError(fault)) throw fault
+      first ??= fault
+    }
   }
+  return first
+}
+
+function isSameAuthority(certificate: Certificate, ca: Certificate): boolean {
+  const { subject, publicKey } = certificate
+  return (
+    equalBytes(subject.raw, ca.subject.raw) && equalBytes(publicKey.raw, ca.publicKey.raw) && isAuthority(certificate)
+  )
 }
 
 function findSigner(signedData: SignedData): Certificate {
@@ -217,7 +247,7 @@ function verifyKeyHash(stated: KeyHash | undefined, sent: KeyHash | undefined): 
 
 function chainFrom(ca: Certificate, certificates: readonly Certificate[]): readonly Certificate[] {
   const chain = [ca]
-  for (let last = ca; ;) {
+  for (let last = ca; !equalBytes(last.issuer.raw, last.subject.raw);) {
     const { issuer } = last
     const next = certificates.find(
       ({ subject, raw }) => equalBytes(subject.raw, issuer.raw) && !chain.some(known => equalBytes(known.raw, raw))
@@ -226,4 +256,5 @@ function chainFrom(ca: Certificate, certificates: readonly Certificate[]): reado
     chain.push(next)
     last = next
   }
+  return chain
 }

@@ -1,12 +1,13 @@
 import type { AgentRow, EnvelopeRow, ExchangeKeyRow, SealedKeyRow } from './archive-row.js'
 import type { AuditRow } from './audit-row.js'
-import type { CaCertificateRow, CaRow, CrlRow, SelfIssuedCertificateRow } from './ca-row.js'
+import type { CaCertificateRow, CaRow, CrlRow } from './ca-row.js'
 import type { CertificateRow, ResponseRow } from './certificate-row.js'
 import type { DecisionRow, EditRow } from './decision-row.js'
 import { column, entity, key } from './entity.js'
 import type { CredentialRow, EnrollmentSecretRow, PrincipalRow } from './principal-row.js'
 import { operatorEntities } from './operator-entities.js'
 import type { RequestRow } from './request-row.js'
+import { selfIssuedEntity } from './self-issued-entity.js'
 import type { TemplateRow } from './template-row.js'
 
 const { integer, bigint, boolean, text, texts, bytes, byteStrings, time, uuid, json, serial, computed } = column
@@ -34,18 +35,6 @@ export const caCertificateEntity = entity<CaCertificateRow>('ca_certificate', {
   notBefore: time,
   notAfter: time,
   sha1: bytes
-})
-
-export const selfIssuedEntity = entity<SelfIssuedCertificateRow>('self_issued_certificate', {
-  caId: key(integer),
-  serialNumber: key(bytes),
-  issuerIndex: integer,
-  subjectIndex: integer,
-  state: text,
-  tbs: bytes,
-  certificate: bytes,
-  notAfter: time,
-  reservedAt: time
 })
 
 export const crlEntity = entity<CrlRow>('crl', {

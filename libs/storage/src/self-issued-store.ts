@@ -1,7 +1,7 @@
 import { AppError, type CaId } from '@app/core'
 import type { DataSource } from 'typeorm'
 import type { SelfIssuedCertificateRow } from './ca-row.js'
-import { selfIssuedEntity } from './entities.js'
+import { selfIssuedEntity } from './self-issued-entity.js'
 import { managerOf, translated, type Unit } from './unit.js'
 
 /** A certificate that a CA is about to sign for itself. */

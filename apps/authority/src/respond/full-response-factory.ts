@@ -20,7 +20,8 @@ export class FullResponseFactory {
 
   /** The signed response, DER. Throws what the signer throws. */
   async build(row: RequestRow, ca: IssuingCa, told: Told): Promise<Uint8Array> {
-    const chain = [ca.certificate.raw, ...ca.chain]
+    // Who trusts an older root only gets to the present key by the cross certificates.
+    const chain = [ca.certificate.raw, ...ca.chain, ...ca.crossCertificates]
     return buildFullResponse({
       ...this.addressed(row),
       ...tell(row, told),

@@ -105,7 +105,13 @@ export function importExchangeKey(options: {
       const raw = Buffer.from(publicKey.raw)
       const key = { caId: ca.id, keyReference: reference, publicKey: raw, imported: true, createdAt: now }
       const id = await keys.add(key, { actor }, unit)
-      await keys.certify(id, { ...exchangeCertificateOf(certificate), requestId: null, caKeyIndex: null }, { actor }, now, unit)
+      await keys.certify(
+        id,
+        { ...exchangeCertificateOf(certificate), requestId: null, caKeyIndex: null },
+        { actor },
+        now,
+        unit
+      )
     })
     return certificate.serialHex
   })

@@ -1,7 +1,7 @@
 import { AppError } from '@app/core'
 import { decodePem, encodePem } from '@app/der'
 import type { KeySpec } from '@app/keys'
-import { distributionUrls } from '@app/platform'
+import { certificateUrls, distributionUrls } from '@app/platform'
 import { CaRenewal } from '../../../authority/src/ca/ca-renewal.js'
 import { CaSetup } from '../../../authority/src/ca/ca-setup.js'
 import { readText } from '../client/connection.js'
@@ -72,15 +72,13 @@ async function publishFor(administration: Administration): Promise<void> {
 }
 
 function renewalOf({ installation, database, clock, entropy }: Administration): CaRenewal {
-  const { httpBaseUrl } = installation.config
+  const { config } = installation
   return new CaRenewal({
     database,
     keys: installation.keys('authority'),
     clock,
     entropy,
-    addressesOf: ({ caId, keyIndex, certIndex }) => {
-      const { crl, certificate } = distributionUrls(httpBaseUrl, { id: caId, keyIndex, certIndex })
-      return { crlUrls: [crl], caIssuersUrls: [certificate], ocspUrls: [] }
-    }
+    addressesOf: ({ caId, keyIndex, certIndex }) =>
+      certificateUrls(config, distributionUrls(config.httpBaseUrl, { id: caId, keyIndex, certIndex }))
   })
 }
