@@ -9,6 +9,8 @@ import {
   createMetrics,
   createPlainListener,
   createShutdown,
+  RefusalLog,
+  registerAuditMetrics,
   runtimeModule,
   type Config,
   type Health,
@@ -21,7 +23,7 @@ import {
   type ServerTls,
   type Shutdown
 } from '@app/platform'
-import { CaStore, openDatabase } from '@app/storage'
+import { AuditChainStore, AuditLog, CaStore, openDatabase } from '@app/storage'
 import { DistributionService, type PublicFile } from '../../front/src/distribution/distribution.service.js'
 import { ConsoleModule } from '../../console/src/console.module.js'
 import { FrontModule } from '../../front/src/front.module.js'
@@ -31,6 +33,7 @@ import { fingerprintOf } from './administration/ca-actions.js'
 import { openInstallation, type Installation } from './installation.js'
 import { listenerIdentity, requireListenerIdentity, type ListenerIdentity } from './listener-identity.js'
 import { startRoles, workerRoles } from './roles.js'
+import { lifeRecordOf } from './server-events.js'
 
 const firstCaName = 'Certkeep Root CA'
 /** How soon the listener follows a CA that has been renewed. */
@@ -66,8 +69,13 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const firstCa = mayMakeCa ? await makeFirstCa(installation) : undefined
 
     const running = await startRoles(installation, workerRoles(config.roles), log)
-    shutdown.add('workers', () => running.stop())
+    const life = lifeRecordOf(running, log)
+    shutdown.add('workers', async () => {
+      await life.stopped()
+      await running.stop()
+    })
     const { runtime } = running
+    await life.started()
     await runtime.wakeups.start()
 
     const ports = config.roles.some(isServed) ? await startHttps(installation, runtime, log, shutdown) : undefined
@@ -123,12 +131,14 @@ async function startHttps(
     module: ServerModule,
     imports: [runtimeModule(runtime), ...config.roles.filter(isServed).map(role => servedModules[role](installation))]
   }
+  let refusals: RefusalLog | undefined
   const https = await createHttpsApplication(module, {
     bodyBytes: config.limits.bodyBytes,
     logger: log,
     metrics,
     health,
-    hsts: !config.hostNames.includes('localhost')
+    hsts: !config.hostNames.includes('localhost'),
+    onError: (error, request) => void refusals?.note(error, request)
   })
   shutdown.add('https', grace => {
     health.drain()
@@ -138,6 +148,9 @@ async function startHttps(
   })
   describeApi(https.app, config)
   await https.app.init()
+  refusals = new RefusalLog(https.app.get(AuditLog), runtime.clock, log)
+  if (config.roles.includes('console'))
+    registerAuditMetrics(metrics.registry, https.app.get(AuditChainStore), runtime.clock)
   health.add('database', async () => void (await https.app.get(CaStore).list()))
 
   const identity = listenerIdentity(https.app, config)

@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import { CallerAuthentication, CallerLimits, roleDatabase, storesOf } from '@app/platform'
 import {
   AgentStore,
+  AuditLog,
   CaStore,
   CertificateStore,
   CrlStore,
@@ -34,6 +35,7 @@ import { SubmissionService } from './submission/submission.service.js'
 
 const stores = [
   AgentStore,
+  AuditLog,
   CaStore,
   CertificateStore,
   CrlStore,

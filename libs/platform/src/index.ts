@@ -1,4 +1,9 @@
-export { accountNameOf, CallerAuthentication, type AuthenticatedCaller } from './access/caller-authentication.js'
+export {
+  accountNameOf,
+  CallerAuthentication,
+  remembered,
+  type AuthenticatedCaller
+} from './access/caller-authentication.js'
 export { CallerLimits } from './access/caller-limits.js'
 export { requireOwnOrigin } from './access/own-origin.js'
 export * from './embedded-postgres/launcher.js'
@@ -9,6 +14,8 @@ export {
   readCheckpointFile,
   type CheckpointFile
 } from './audit/checkpoint-file.js'
+export { registerAuditMetrics } from './audit/audit-metrics.js'
+export { RefusalLog } from './audit/refusal-log.js'
 export { parseDatabaseUrl, type DatabaseSettings } from './config/database-url.js'
 export { loadConfig, type Config, type ConfigSources } from './config/load.js'
 export { configReference } from './config/reference.js'

@@ -7,6 +7,7 @@ import {
   CallerAuthentication,
   CLOCK,
   CONFIG,
+  remembered,
   requireOwnOrigin,
   type AuthenticatedCaller,
   type Config
@@ -58,7 +59,7 @@ export class OperatorAuthentication {
     }
     const secret = cookieOf(request, SESSION_COOKIE)
     if (secret !== undefined) {
-      const caller = await this.bySession(secret)
+      const caller = await this.bySession(request, secret)
       if (caller !== undefined) requireOwnOrigin(request, { publicUrl, mandatory: true })
       return caller
     }
@@ -69,6 +70,7 @@ export class OperatorAuthentication {
   }
 
   private async bySession(
+    request: FastifyRequest,
     secret: string
   ): Promise<(AuthenticatedCaller & { readonly session: SessionRow }) | undefined> {
     const now = this.clock.now()
@@ -77,7 +79,7 @@ export class OperatorAuthentication {
     if (found === undefined) return undefined
     const { session, principal } = found
     if (now.getTime() - session.lastSeenAt.getTime() > noteEvery) await this.sessions.see(session.id, now)
-    return { principal, session, name: accountNameOf(principal) }
+    return remembered(request, { principal, session, name: accountNameOf(principal) })
   }
 }
 

@@ -31,7 +31,7 @@ export class CallerAuthentication {
     const match = /^Bearer ([\x21-\x7e]{20,200})$/i.exec(request.headers.authorization ?? '')
     if (match === null) return undefined
     const found = await this.principals.findByToken(sha256(match[1] ?? ''), this.clock.now())
-    return found === undefined ? undefined : { ...found, name: accountNameOf(found.principal) }
+    return found === undefined ? undefined : remembered(request, { ...found, name: accountNameOf(found.principal) })
   }
 
   /**
@@ -52,8 +52,21 @@ export class CallerAuthentication {
     if (!isForClientAuthentication(row.certificate)) return undefined
     const principal = await this.principals.find(row.principalId)
     if (principal === undefined || principal.disabledAt !== null) return undefined
-    return { principal, name: accountNameOf(principal) }
+    return remembered(request, { principal, name: accountNameOf(principal) })
   }
+}
+
+const callers = new WeakMap<FastifyRequest, string>()
+
+/** Remembers whose call a request is, whatever becomes of it. */
+export function remembered<Caller extends AuthenticatedCaller>(request: FastifyRequest, caller: Caller): Caller {
+  callers.set(request, caller.name)
+  return caller
+}
+
+/** Whose call a request is; undefined when nobody has proved to make it. */
+export function callerNameOf(request: FastifyRequest): string | undefined {
+  return callers.get(request)
 }
 
 /** The `DOMAIN\account` of a principal. */

@@ -8,7 +8,7 @@ import type { Logger } from '../logger/logger.js'
 import { nestLoggerOf } from '../logger/nest-logger.js'
 import type { Health } from '../observation/health.js'
 import type { Metrics } from '../observation/metrics.js'
-import { answerProblem, ProblemFilter, routeOf } from '../problems/problem-filter.js'
+import { answerProblem, ProblemFilter, routeOf, type ErrorListener } from '../problems/problem-filter.js'
 import { requestValidation } from '../problems/request-validation.js'
 import { collectAllowedMethods, type AllowedMethods } from './allowed-methods.js'
 import { assertMediaType, registerMediaTypes } from './media-types.js'
@@ -25,6 +25,8 @@ export interface HttpsApplicationOptions {
   readonly health: Health
   /** Tells browsers to use HTTPS for this host only; wrong for `localhost`, which other programs share. */
   readonly hsts: boolean
+  /** Hears of every error of ours that ends a call of a route. */
+  readonly onError?: ErrorListener
 }
 
 /** The HTTPS side of a process. */
@@ -56,7 +58,7 @@ export async function createHttpsApplication(
     bodyParser: false,
     abortOnError: false
   })
-  app.useGlobalFilters(new ProblemFilter(logger))
+  app.useGlobalFilters(new ProblemFilter(logger, options.onError))
   app.useGlobalPipes(requestValidation())
   const server = app.getHttpServer() as unknown as Server
   return {

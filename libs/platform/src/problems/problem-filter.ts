@@ -21,17 +21,26 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   503: 'unavailable'
 }
 
+/** Hears of an error that ends a call. */
+export type ErrorListener = (error: AppError, request: FastifyRequest) => void
+
 /**
  * The one place where errors become HTTP answers (RFC 9457). An {@link AppError} is told as it is. What the framework
  * throws is told by its status. Anything else is a defect: the caller gets a reference, the log the stack.
  */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly logger: Logger) {}
+  /** @param onError hears of every error before it is answered */
+  constructor(
+    private readonly logger: Logger,
+    private readonly onError: ErrorListener = () => undefined
+  ) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp()
-    answerProblem(thrown, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), this.logger)
+    const request = http.getRequest<FastifyRequest>()
+    if (thrown instanceof AppError) this.onError(thrown, request)
+    answerProblem(thrown, request, http.getResponse<FastifyReply>(), this.logger)
   }
 }
 
