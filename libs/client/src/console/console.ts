@@ -2,6 +2,7 @@ import { Transport, type ConnectionSettings } from '../transport.js'
 import { Audit } from './audit.js'
 import { Operators } from './operators.js'
 import { Templates } from './templates.js'
+import { Session } from './session.js'
 
 /**
  * The operator's side of a server: one member for each noun of the command line. Safe for many calls at a time. Every
@@ -11,6 +12,7 @@ export class Console implements AsyncDisposable {
   readonly audit: Audit
   readonly operators: Operators
   readonly templates: Templates
+  readonly session: Session
   private readonly transport: Transport
 
   /** @param settings with a token of scope `console`, or a client certificate of an operator, as credentials */
@@ -19,6 +21,7 @@ export class Console implements AsyncDisposable {
     this.audit = new Audit(this.transport)
     this.operators = new Operators(this.transport)
     this.templates = new Templates(this.transport)
+    this.session = new Session(this.transport)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
