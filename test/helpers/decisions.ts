@@ -1,5 +1,5 @@
-import { asId, type RequestId } from '@app/core'
-import { CertificateStore, DecisionStore, RevocationStore, type RequestMove } from '@app/storage'
+import { asId, SYSTEM_PRINCIPAL, type RequestId } from '@app/core'
+import { CertificateStore, DecisionStore, RequestStore, RevocationStore, type RequestMove } from '@app/storage'
 import type { TestServer } from './server.js'
 
 /** Decides a pending request by a person who has no other part in it, without the console, and wakes the server. */
@@ -16,22 +16,24 @@ export async function decidePending(
   const id = asId<RequestId>(requestId)
   const failure = { code: 'denied_by_officer', message: 'Not now.' }
   await database.transaction(async unit => {
-    const { state, round } = await decisions.lock(unit, id)
+    const { state, round, requesterId } = await decisions.lock(unit, id)
     if (state !== 'pending') throw new Error(`Request ${requestId} was not pending.`)
+    const move: RequestMove = {
+      id,
+      from: 'pending',
+      to,
+      because: { actor: name },
+      ...(to === 'denied' ? { failure, dispositionMessage: `Denied by ${name}` } : {}),
+      ...changes
+    }
+    // What the installation asks for itself is for the person at the machine to approve.
+    if (requesterId === SYSTEM_PRINCIPAL) {
+      await new RequestStore(database.dataSource).move(move, new Date(), unit)
+      return
+    }
     const kind = to === 'approved' ? 'approve' : 'deny'
     const by = { principalId: officer.id, principalName: name, at: new Date(), reason: 'Not now.' }
-    await decisions.decide(
-      unit,
-      { requestId: id, round, kind, ...by },
-      {
-        id,
-        from: 'pending',
-        to,
-        because: { actor: name },
-        ...(to === 'denied' ? { failure, dispositionMessage: `Denied by ${name}` } : {}),
-        ...changes
-      }
-    )
+    await decisions.decide(unit, { requestId: id, round, kind, ...by }, move)
   })
   server.running.runtime.wakeups.nudge(to === 'approved' ? 'issue' : 'respond')
 }

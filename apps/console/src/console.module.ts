@@ -17,6 +17,7 @@ import { directoryFeature } from './directory/directory.feature.js'
 import { enrollmentRightsFeature } from './enrollment-rights/enrollment-rights.feature.js'
 import { invitationsFeature } from './invitations/invitations.feature.js'
 import { operatorsFeature } from './operators/operators.feature.js'
+import { queueFeature } from './queue/queue.feature.js'
 import { sessionFeature } from './session/session.feature.js'
 import { templatesFeature } from './templates/templates.feature.js'
 
@@ -32,6 +33,7 @@ const features: readonly ConsoleFeature[] = [
   access,
   auditFeature,
   operatorsFeature,
+  queueFeature,
   invitationsFeature,
   sessionFeature,
   directoryFeature,

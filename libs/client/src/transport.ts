@@ -164,6 +164,7 @@ const codesByStatus: Readonly<Record<number, ErrorCode>> = {
   404: 'not_found',
   405: 'invalid_argument',
   409: 'conflict',
+  412: 'precondition_failed',
   413: 'payload_too_large',
   415: 'media_type_unsupported',
   429: 'rate_limited',

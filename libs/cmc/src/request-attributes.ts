@@ -82,6 +82,11 @@ export function encodeRegistrationInfo(attributes: RequestAttributes): Uint8Arra
   return view(Buffer.from(pairs.join(''), 'utf8'))
 }
 
+/** A name as it is compared with others: blanks, hyphens and case count for nothing (MS-WCCE 3.2.1.4.2.1.2). */
+export function comparableAttributeName(name: string): string {
+  return normalName(name).toLowerCase()
+}
+
 function normalName(name: string): string {
   return name.replace(/[\s-]+/g, '')
 }

@@ -22,6 +22,7 @@ import {
   type RequestSummary
 } from './request-row.js'
 import { type NewEnvelope, type NewRequest, type Submitted, submitRequest } from './request-submission.js'
+import { statesCondition } from './request-states.js'
 import { query, queryOne, type Statement } from './sql.js'
 import { storableJson } from './text.js'
 import { inTransaction, type Unit } from './unit.js'
@@ -195,11 +196,4 @@ export class RequestStore {
 
 function unknownRequest(id: RequestId): AppError {
   return new AppError('not_found', `There is no request ${id}.`, { requestId: id })
-}
-
-/** Literals, since only they let the planner use an index of the rows in one state. */
-function statesCondition(states: readonly RequestState[] | undefined): string | undefined {
-  if (states === undefined) return undefined
-  const known = REQUEST_STATES.filter(state => states.includes(state))
-  return known.length === 0 ? 'false' : `r.state IN (${known.map(state => `'${state}'`).join(', ')})`
 }

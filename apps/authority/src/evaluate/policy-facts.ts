@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common'
 import { AppError, memoized, type CaId, type PrincipalId, type RequestId } from '@app/core'
 import { CR_IN, decodeStoredRequest, parseRequestAttributes, findRequestAttributes } from '@app/cmc'
-import type { CaFacts, DecisionInput, Requester } from '@app/policy'
+import type { CaFacts, DecisionInput } from '@app/policy'
 import {
   AgentStore,
   CertificateStore,
   PrincipalStore,
+  requesterOf,
   TemplateStore,
   type PrincipalRow,
   type RequestRow,
@@ -100,23 +101,5 @@ export class PolicyFacts {
       keyId === null || requesterId === null ? [] : [{ requestId: id, keyId, principalId: requesterId }]
     )
     return this.certificates.findOtherOwners(keys)
-  }
-}
-
-/** A directory principal as the policy and the certificate know it. */
-export function requesterOf(row: PrincipalRow): Requester {
-  return {
-    id: row.id,
-    kind: row.kind === 'computer' ? 'computer' : 'user',
-    sid: row.sid,
-    accountName: row.accountName,
-    domain: row.domain,
-    guid: row.id,
-    groups: row.groupNames,
-    ...(row.displayName === null ? {} : { displayName: row.displayName }),
-    ...(row.distinguishedName === null ? {} : { distinguishedName: row.distinguishedName }),
-    ...(row.upn === null ? {} : { upn: row.upn }),
-    ...(row.mail === null ? {} : { mail: row.mail }),
-    ...(row.dnsName === null ? {} : { dnsName: row.dnsName })
   }
 }

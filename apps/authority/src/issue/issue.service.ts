@@ -2,7 +2,15 @@ import { Injectable } from '@nestjs/common'
 import type { RequestId } from '@app/core'
 import { DerReader } from '@app/der'
 import type { StepRun } from '@app/queue'
-import { CertificateStore, RequestStore, type RequestRow, type Reservation, type Unit } from '@app/storage'
+import {
+  CertificateStore,
+  DecisionStore,
+  officerEditOf,
+  RequestStore,
+  type RequestRow,
+  type Reservation,
+  type Unit
+} from '@app/storage'
 import { decodeName, formatName } from '@app/x509'
 import { PolicyFacts } from '../evaluate/policy-facts.js'
 import { Completion, type Order } from './completion.js'
@@ -21,6 +29,7 @@ export class IssueService {
   constructor(
     private readonly requests: RequestStore,
     private readonly certificates: CertificateStore,
+    private readonly decisions: DecisionStore,
     private readonly facts: PolicyFacts,
     private readonly preparation: OrderPreparation,
     private readonly completion: Completion
@@ -45,9 +54,13 @@ export class IssueService {
   private async reserve(rows: readonly RequestRow[], unit: Unit, now: Date): Promise<readonly Order[]> {
     await this.abandonEarlier(rows, unit, now)
     const facts = this.facts.batch(rows, now)
+    // Only what waited for an officer can have been edited.
+    const waited = rows.filter(row => row.pendingUntil !== null).map(row => row.id)
+    const edits = await this.decisions.findEdits(waited, unit)
     const attempts = await Promise.all(
       rows.map(async (row): Promise<Attempt> => {
-        const order = await this.preparation.prepare(row, await facts.principal(row), now)
+        const set = (edits.get(row.id) ?? []).map(officerEditOf)
+        const order = await this.preparation.prepare(row, await facts.principal(row), set, now)
         return 'refusal' in order ? order : { order, reservation: reservationOf(order, now) }
       })
     )

@@ -12,11 +12,11 @@ import {
   type PreparedCertificate
 } from '@app/issuance'
 import { CONFIG, certificateUrls, ENTROPY, LOG, rowFailure, type Config, type Logger } from '@app/platform'
+import { applyOfficerEdits, type OfficerEdit } from '@app/policy'
 import type { CertificateTemplate } from '@app/templates'
-import { TemplateStore, type PrincipalRow, type RequestMove, type RequestRow } from '@app/storage'
+import { requesterOf, TemplateStore, type PrincipalRow, type RequestMove, type RequestRow } from '@app/storage'
 import { decodeCertificate, decodePublicKey, type PublicKeyInfo } from '@app/x509'
 import { CaRegistry, type IssuingCa } from '../ca/ca-registry.js'
-import { requesterOf } from '../evaluate/policy-facts.js'
 import type { Order } from './completion.js'
 
 /** How long the certificate of the program's own listener lasts. */
@@ -45,7 +45,12 @@ export class OrderPreparation {
   ) {}
 
   /** The certificate to be signed, or why there will be none. Throws what passes by itself. */
-  async prepare(row: RequestRow, principal: PrincipalRow | undefined, now: Date): Promise<Order | Refusal> {
+  async prepare(
+    row: RequestRow,
+    principal: PrincipalRow | undefined,
+    edits: readonly OfficerEdit[],
+    now: Date
+  ): Promise<Order | Refusal> {
     try {
       if (row.attempts >= mostAttempts) {
         throw new AppError('internal', `Request ${row.id} could not be issued in ${row.attempts} attempts.`)
@@ -55,7 +60,9 @@ export class OrderPreparation {
       }
       const ca = await this.registry.get(row.caId)
       const isOwn = principal.kind === 'system'
-      const prepared = isOwn ? this.prepareInternal(row, ca, now) : await this.prepareFor(row, principal, ca, now)
+      const prepared = isOwn
+        ? this.prepareInternal(row, ca, now)
+        : await this.prepareFor(row, principal, edits, ca, now)
       return { row, ca, prepared, principalId: isOwn ? null : principal.id }
     } catch (error) {
       const { code, message } = rowFailure(error, row, this.log)
@@ -76,15 +83,17 @@ export class OrderPreparation {
   private async prepareFor(
     row: RequestRow,
     principal: PrincipalRow,
+    edits: readonly OfficerEdit[],
     ca: IssuingCa,
     now: Date
   ): Promise<PreparedCertificate> {
     const common = this.commonTo(row, ca, now)
-    const { subject, extensions, renewedCertificate } = decodeStoredRequest(row.rawRequest)
-    const request = { subject, extensions, publicKey: common.publicKey }
+    const stored = decodeStoredRequest(row.rawRequest)
+    const { template, extensions } = applyOfficerEdits(await this.template(row), stored, edits, now)
+    const request = { subject: stored.subject, extensions, publicKey: common.publicKey }
+    const { renewedCertificate } = stored
     const renewed = renewedCertificate === undefined ? {} : { renewed: decodeCertificate(renewedCertificate) }
-    const requester = requesterOf(principal)
-    return prepareCertificate({ ...common, ...renewed, template: await this.template(row), requester, request })
+    return prepareCertificate({ ...common, ...renewed, template, requester: requesterOf(principal), request })
   }
 
   private commonTo(row: RequestRow, ca: IssuingCa, now: Date): Common {

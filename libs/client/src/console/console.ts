@@ -1,6 +1,7 @@
 import { Transport, type ConnectionSettings } from '../transport.js'
 import { Audit } from './audit.js'
 import { Operators } from './operators.js'
+import { Queue } from './queue.js'
 import { Templates } from './templates.js'
 import { Session } from './session.js'
 
@@ -11,6 +12,7 @@ import { Session } from './session.js'
 export class Console implements AsyncDisposable {
   readonly audit: Audit
   readonly operators: Operators
+  readonly queue: Queue
   readonly templates: Templates
   readonly session: Session
   private readonly transport: Transport
@@ -20,6 +22,7 @@ export class Console implements AsyncDisposable {
     this.transport = new Transport(settings)
     this.audit = new Audit(this.transport)
     this.operators = new Operators(this.transport)
+    this.queue = new Queue(this.transport)
     this.templates = new Templates(this.transport)
     this.session = new Session(this.transport)
   }

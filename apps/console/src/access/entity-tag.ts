@@ -1,0 +1,53 @@
+import {
+  applyDecorators,
+  Injectable,
+  UseInterceptors,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor
+} from '@nestjs/common'
+import { ApiHeader } from '@nestjs/swagger'
+import type { FastifyReply } from 'fastify'
+import { tap, type Observable } from 'rxjs'
+
+/** An answer that is one version of an object. */
+interface Versioned {
+  readonly etag: string
+}
+
+@Injectable()
+class EntityTagInterceptor implements NestInterceptor<Versioned, Versioned> {
+  intercept(context: ExecutionContext, next: CallHandler<Versioned>): Observable<Versioned> {
+    const reply = context.switchToHttp().getResponse<FastifyReply>()
+    return next.handle().pipe(tap(({ etag }) => void reply.header('etag', etag)))
+  }
+}
+
+/** Sends the member `etag` of the answer as the header too (RFC 9110, 8.8.3). */
+export function TellsEntityTag(): MethodDecorator {
+  return UseInterceptors(EntityTagInterceptor)
+}
+
+/** As {@link TellsEntityTag}, of a route that changes what it tells of, and takes `If-Match`. */
+export function ChangesEntity(): MethodDecorator {
+  return applyDecorators(
+    TellsEntityTag(),
+    ApiHeader({
+      name: 'if-match',
+      required: false,
+      description: 'The `etag` of what was looked at: nothing is done, with 412, when it is another by now.'
+    })
+  )
+}
+
+/** The entity tag of a version, quoted as HTTP wants it. */
+export function entityTagOf(version: string): string {
+  return `"${version}"`
+}
+
+/** The version that a header If-Match demands; undefined when any will do (RFC 9110, 13.1.1). */
+export function versionDemanded(header: string | undefined): string | undefined {
+  const text = header?.trim()
+  if (text === undefined || text === '' || text === '*') return undefined
+  return text.replace(/^"|"$/g, '')
+}

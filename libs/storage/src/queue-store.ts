@@ -1,0 +1,137 @@
+import type { CaId, PrincipalId, RequestId, RequestState } from '@app/core'
+import type { DataSource } from 'typeorm'
+import { requestEntity } from './entities.js'
+import { selectList } from './entity.js'
+import { Conditions, type Page, pageOf } from './page.js'
+import { REQUEST_SUMMARY_COLUMNS, type RequestRow, type RequestSummary } from './request-row.js'
+import { statesCondition } from './request-states.js'
+import { query, queryOne, type Statement } from './sql.js'
+import { storableText } from './text.js'
+
+/** What the queue is narrowed by. Everything that is given must hold. */
+export interface QueueFilter {
+  readonly caIds?: readonly CaId[]
+  readonly states?: readonly RequestState[]
+  /** Whatever its case. */
+  readonly templateName?: string
+  readonly requesterId?: PrincipalId
+  /** Each of its words begins one of the subject's. Finds only what is pending, denied or failed. */
+  readonly subject?: string
+  readonly keyId?: Uint8Array
+  readonly submittedFrom?: Date
+  readonly submittedUntil?: Date
+}
+
+/** How the queue is paged. */
+export interface QueuePage {
+  readonly order: 'newest' | 'oldest'
+  readonly limit: number
+  /** The last one that was seen. */
+  readonly cursor?: RequestId
+}
+
+/** A request as the queue lists it. */
+export interface QueueRow extends RequestSummary, Pick<RequestRow, 'round' | 'pendingUntil'> {
+  /** How many must approve it; null while there is no template. */
+  readonly needed: number | null
+  /** How many have approved its present round. */
+  readonly given: number
+  /** How many decisions there are in all rounds. */
+  readonly decisions: number
+}
+
+const COLUMNS = [...REQUEST_SUMMARY_COLUMNS, 'round', 'pendingUntil'] as const
+
+/** As in the index `request_subject_words`, word for word. */
+const SUBJECT = `
+  to_tsvector('simple', regexp_replace(r.subject, '[^[:alnum:]]+', ' ', 'g')) @@ to_tsquery('simple', (
+    SELECT string_agg(quote_literal(word) || ':*', ' & ')
+    FROM regexp_split_to_table(lower(?), '[^[:alnum:]]+') AS word WHERE word <> ''))`
+
+/** Clocks of the processes that take requests may differ by less than this. */
+const SKEW_MILLISECONDS = 300_000
+
+/**
+ * The first number of a request submitted at or after a time, give or take what clocks differ: numbers and times rise
+ * together, so that halving the range finds it in some twenty steps along the primary key, where an index of times would
+ * cost every move of every request.
+ */
+const FIRST_SINCE: Statement = {
+  name: 'request_first_since',
+  text: `
+    WITH RECURSIVE search (low, high) AS (
+      SELECT coalesce(min(id), 1), coalesce(max(id), 0) + 1 FROM certkeep.request
+      UNION ALL
+      SELECT CASE WHEN probe.submitted_at < $1 THEN probe.id + 1 ELSE low END,
+             CASE WHEN probe.submitted_at < $1 THEN high ELSE middle.id END
+      FROM search
+      CROSS JOIN LATERAL (SELECT low + (high - low) / 2 AS id) AS middle
+      CROSS JOIN LATERAL (
+        SELECT r.id, r.submitted_at FROM certkeep.request AS r WHERE r.id >= middle.id ORDER BY r.id LIMIT 1
+      ) AS probe
+      WHERE low < high
+    )
+    SELECT max(low) AS id FROM search`
+}
+
+/** The counts of decisions are taken of the rows of the page alone. */
+function withCounts(chosen: string): string {
+  return `
+    SELECT q.*, t.approvals AS needed, d.given, d.decisions
+    FROM (SELECT ${selectList(requestEntity, 'r', COLUMNS)} FROM certkeep.request AS r ${chosen}) AS q
+    LEFT JOIN certkeep.template AS t ON t.id = q."templateId"
+    CROSS JOIN LATERAL (
+      SELECT count(*) AS decisions, count(*) FILTER (WHERE d.kind = 'approve' AND d.round = q.round) AS given
+      FROM certkeep.request_decision AS d WHERE d.request_id = q.id
+    ) AS d`
+}
+
+const FIND: Statement = { name: 'queue_find', text: withCounts('WHERE r.id = $1') }
+
+/** The requests that operators look at. For the console. */
+export class QueueStore {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** One page, in the order of the requests' numbers, which is that of their submission. */
+  async list(filter: QueueFilter, page: QueuePage): Promise<Page<QueueRow, RequestId>> {
+    const { order, limit, cursor } = page
+    const [direction, after] = order === 'newest' ? ['DESC', 'r.id < ?'] : ['ASC', 'r.id > ?']
+    const conditions = (await this.conditionsOf(filter)).add(after, cursor)
+    const inner = `${conditions.where()} ORDER BY r.id ${direction} ${conditions.limit(limit)}`
+    const text = `${withCounts(inner)} ORDER BY q.id ${direction}`
+    const rows = await query<QueueRow>(this.dataSource, undefined, { text }, conditions.values)
+    return pageOf(rows, limit, ({ id }) => id)
+  }
+
+  /** One request as the queue lists it. */
+  find(id: RequestId): Promise<QueueRow | undefined> {
+    return queryOne<QueueRow>(this.dataSource, undefined, FIND, [id])
+  }
+
+  private async conditionsOf(filter: QueueFilter): Promise<Conditions> {
+    const { caIds, submittedFrom, submittedUntil, templateName, subject } = filter
+    const conditions = new Conditions()
+      .addText(statesCondition(filter.states))
+      .add('r.requester_id = ?', filter.requesterId)
+      .add('lower(r.template_name) = lower(?)', templateName && storableText(templateName))
+      .add('r.key_id = ?', filter.keyId)
+      .add(SUBJECT, subject && storableText(subject))
+    // With one, an index gives the rows in their order.
+    if (caIds?.length === 1) conditions.add('r.ca_id = ?', caIds[0])
+    else conditions.add('r.ca_id = ANY (?::integer[])', caIds)
+    if (submittedFrom !== undefined) {
+      conditions.add('r.submitted_at >= ?', submittedFrom)
+      conditions.add('r.id >= ?', await this.firstSince(submittedFrom.getTime() - SKEW_MILLISECONDS))
+    }
+    if (submittedUntil !== undefined) {
+      conditions.add('r.submitted_at < ?', submittedUntil)
+      conditions.add('r.id < ?', await this.firstSince(submittedUntil.getTime() + SKEW_MILLISECONDS))
+    }
+    return conditions
+  }
+
+  private async firstSince(time: number): Promise<RequestId | undefined> {
+    const row = await queryOne<{ readonly id: RequestId }>(this.dataSource, undefined, FIRST_SINCE, [new Date(time)])
+    return row?.id
+  }
+}
