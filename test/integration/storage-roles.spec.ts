@@ -267,6 +267,7 @@ describe('a table', () => {
       request_decision: 'authority console',
       request_edit: 'authority console',
       response: 'authority console front',
+      revocation_answer: 'authority front',
       role_assignment: 'authority console',
       schema_migration: 'archive authority console front',
       sealed_key: 'archive',

@@ -14,6 +14,7 @@ import {
   PrincipalStore,
   RequestStore,
   ResponseStore,
+  RevocationAnswerStore,
   RevocationStore,
   SelfIssuedStore,
   TemplateStore,
@@ -38,6 +39,7 @@ import { Completion } from './issue/completion.js'
 import { IssueService } from './issue/issue.service.js'
 import { OrderPreparation } from './issue/order-preparation.js'
 import { FullResponseFactory } from './respond/full-response-factory.js'
+import { RevocationAcknowledgement } from './respond/revocation-acknowledgement.js'
 import { RespondService } from './respond/respond.service.js'
 
 const stores = [
@@ -53,6 +55,7 @@ const stores = [
   PrincipalStore,
   RequestStore,
   ResponseStore,
+  RevocationAnswerStore,
   RevocationStore,
   SelfIssuedStore,
   TemplateStore
@@ -88,7 +91,8 @@ export class AuthorityModule {
         IssueService,
         OrderPreparation,
         PolicyFacts,
-        RespondService
+        RespondService,
+        RevocationAcknowledgement
       ]
     }
   }

@@ -11,6 +11,8 @@ import {
   RequestStore,
   ResponseStore,
   SelfIssuedStore,
+  RevocationAnswerStore,
+  RevocationStore,
   TemplateStore,
   type ConnectionSettings
 } from '@app/storage'
@@ -19,6 +21,7 @@ import { AuthoritiesService } from './authorities/authorities.service.js'
 import { CaProperties } from './authorities/ca-properties.js'
 import { ExchangeCertificates } from './authorities/exchange-certificates.js'
 import { CmcController } from './cmc/cmc.controller.js'
+import { CmcRevocation } from './cmc/cmc-revocation.js'
 import { CmcService } from './cmc/cmc.service.js'
 import { DistributionService } from './distribution/distribution.service.js'
 import { EnrollmentController } from './enrollment/enrollment.controller.js'
@@ -44,6 +47,8 @@ const stores = [
   RequestStore,
   ResponseStore,
   SelfIssuedStore,
+  RevocationAnswerStore,
+  RevocationStore,
   TemplateStore
 ]
 
@@ -62,6 +67,7 @@ export class FrontModule {
         CallerAuthentication,
         CallerLimits,
         CaProperties,
+        CmcRevocation,
         CmcService,
         DistributionService,
         EnrollmentService,

@@ -15,6 +15,9 @@ export interface RevokeRequest {
   readonly serialNumber: Uint8Array
   /** A CRLReason. */
   readonly reason: number
+  readonly invalidityDate?: Date
+  /** Whether a shared secret came with it, which is read past and never kept. */
+  readonly hasSharedSecret: boolean
 }
 
 /** Controls whose value is an OCTET STRING. */
@@ -151,16 +154,16 @@ function decodeIdentification(reader: DerReader): ControlMeaning {
  *   sharedSecret    OCTET STRING OPTIONAL,
  *   comment         UTF8String OPTIONAL }
  * ```
- * RFC 10002 (RFC 5272), 6.11. The shared secret is read past and never kept.
+ * RFC 10002 (RFC 5272), 6.11.
  */
 function decodeRevokeRequest(reader: DerReader): RevokeRequest {
   const body = reader.sequence('RevokeRequest')
   const issuer = decodeName(body, 'issuerName').raw
   const serialNumber = body.integerContent('serialNumber')
   const reason = body.smallInteger('reason', TAG.enumerated)
-  if (body.nextTag === TAG.generalizedTime) body.time('invalidityDate')
-  body.optional(TAG.octetString, 'sharedSecret')
+  const invalidityDate = body.nextTag === TAG.generalizedTime ? body.time('invalidityDate') : undefined
+  const hasSharedSecret = body.optional(TAG.octetString, 'sharedSecret') !== undefined
   if (body.nextTag === TAG.utf8String) body.string('comment')
   body.end('RevokeRequest')
-  return { issuer, serialNumber, reason }
+  return { issuer, serialNumber, reason, hasSharedSecret, ...(invalidityDate === undefined ? {} : { invalidityDate }) }
 }

@@ -7,6 +7,7 @@ export const STEPS = {
   seal: 'archive',
   issue: 'authority',
   respond: 'authority',
+  acknowledge: 'authority',
   expire: 'authority',
   crl: 'authority',
   'exchange-keys': 'archive',

@@ -128,11 +128,12 @@ export class RevocationStore {
     principalId: PrincipalId,
     { reason, invalidityDate }: Omit<NewRevocation, 'expectedChange'>,
     because: Because,
-    now: Date
+    now: Date,
+    unit?: Unit
   ): Promise<void> {
     const { actor, detail = {} } = because
     const values: unknown[] = [serial.caId, serial.serialNumber, principalId, reason, invalidityDate ?? null, actor]
-    await this.change(REVOKE_OWN, [...values, storableJson(detail), now])
+    await this.change(REVOKE_OWN, [...values, storableJson(detail), now], unit)
   }
 
   /** For the console. Takes a certificate off hold; throws as {@link revoke}, `revocation_state` unless it is on hold. */

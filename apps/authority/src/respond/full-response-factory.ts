@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Entropy, ErrorCode } from '@app/core'
 import { buildFullResponse, CR_IN, decodeStoredRequest, failInfoOf, type FullResponsePlan } from '@app/cmc'
 import { ENTROPY } from '@app/platform'
-import { CrlStore, type RequestRow } from '@app/storage'
+import { CrlStore, type RequestRow, type RevocationAnswerRow } from '@app/storage'
 import type { DigestName } from '@app/x509'
 import type { IssuingCa } from '../ca/ca-registry.js'
 
@@ -28,6 +28,22 @@ export class FullResponseFactory {
       // The order of a Microsoft CA: from the root down to the issued certificate.
       certificates: [...chain.toReversed(), ...(told.state === 'issued' ? [told.certificate] : [])],
       crls: told.state === 'issued' ? await this.crlsFor(row, ca) : [],
+      signer: { certificate: ca.certificate, scheme: ca.signer.scheme, sign: data => ca.signer.sign(data) }
+    })
+  }
+
+  /** The signed answer to a message that revoked, DER. Throws what the signer throws. */
+  acknowledge(answer: RevocationAnswerRow, ca: IssuingCa): Promise<Uint8Array> {
+    const { transactionId, senderNonce, dataReturn, bodyPartId } = answer
+    return buildFullResponse({
+      dialect: 'standard',
+      status: 'success',
+      statusString: 'Revoked',
+      bodyPartId,
+      ...(transactionId === null ? {} : { transactionId }),
+      ...(senderNonce === null ? {} : { senderNonce, ownNonce: this.entropy.bytes(16) }),
+      ...(dataReturn === null ? {} : { dataReturn }),
+      certificates: [ca.certificate.raw, ...ca.chain].toReversed(),
       signer: { certificate: ca.certificate, scheme: ca.signer.scheme, sign: data => ca.signer.sign(data) }
     })
   }

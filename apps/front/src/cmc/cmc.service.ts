@@ -1,21 +1,27 @@
 import { Injectable } from '@nestjs/common'
 import { AppError, isAppError } from '@app/core'
-import { decodePendToken, findPendingQuery, type PendingQuery } from '@app/cmc'
+import { decodePendToken, findPendingQuery, findRevocationRequest, type PendingQuery } from '@app/cmc'
 import type { RequestOutcome } from '@app/storage'
 import { decodePublicKey } from '@app/x509'
+import { CmcRevocation } from './cmc-revocation.js'
 import { AuthoritiesService } from '../authorities/authorities.service.js'
+import { requireScope } from '../enrollment/access.js'
 import { EnrollmentService, type SubmitCall } from '../enrollment/enrollment.service.js'
 import { FullResponses } from '../enrollment/full-responses.js'
 import { OwnRequests } from '../enrollment/own-requests.js'
 import { isSettled } from '../enrollment/request-view.js'
 
-/** Answers CMC messages: a new request with its outcome, a queryPending control with what it asks for. */
+/**
+ * Answers CMC messages: a new request with its outcome, a queryPending control with what it asks for, a revokeRequest
+ * control with its success.
+ */
 @Injectable()
 export class CmcService {
   constructor(
     private readonly authorities: AuthoritiesService,
     private readonly enrollment: EnrollmentService,
     private readonly own: OwnRequests,
+    private readonly revocation: CmcRevocation,
     private readonly fullResponses: FullResponses
   ) {}
 
@@ -25,12 +31,17 @@ export class CmcService {
    * outcome is known in time; the same message sent again then gets it.
    */
   async exchange(call: SubmitCall): Promise<Uint8Array> {
-    await this.authorities.get(call.caName, call.requester)
-    const query = pendingQueryIn(call.bytes)
+    const ca = await this.authorities.get(call.caName, call.requester)
+    const query = attempt(() => findPendingQuery(call.bytes))
+    const revocation = attempt(() => findRevocationRequest(call.bytes))
     try {
-      return await (query === undefined ? this.submit(call) : this.answerQuery(call, query))
+      if (query !== undefined) return await this.answerQuery(call, query)
+      if (revocation === undefined) return await this.submit(call)
+      requireScope(call.requester, 'enroll')
+      return await this.revocation.answer({ ...call, ca }, revocation)
     } catch (error) {
-      if (!isAppError(error) || !isRefusal(error, query !== undefined)) throw error
+      const isSubmission = query === undefined && revocation === undefined
+      if (!isAppError(error) || !isRefusal(error, isSubmission)) throw error
       return this.answered(await this.enrollment.refuse(call, error))
     }
   }
@@ -60,14 +71,14 @@ export class CmcService {
 }
 
 /** Every other error is one of the call, not of the message, and is told by HTTP. */
-function isRefusal({ code }: AppError, isQuery: boolean): boolean {
-  return isQuery ? code !== 'internal' && code !== 'unavailable' : code === 'replayed_transaction'
+function isRefusal({ code }: AppError, isSubmission: boolean): boolean {
+  return isSubmission ? code === 'replayed_transaction' : code !== 'internal' && code !== 'unavailable'
 }
 
-/** A message that is broken is no query; recorded as a request, it gets its answer there. */
-function pendingQueryIn(bytes: Uint8Array): PendingQuery | undefined {
+/** A message that is broken is neither a query nor a revocation; recorded as a request, it gets its answer there. */
+function attempt<T>(read: () => T | undefined): T | undefined {
   try {
-    return findPendingQuery(bytes)
+    return read()
   } catch (error) {
     if (isAppError(error)) return undefined
     throw error
