@@ -8,7 +8,7 @@ import type { CredentialRow, EnrollmentSecretRow, PrincipalRow } from './princip
 import { operatorEntities } from './operator-entities.js'
 import type { RequestRow } from './request-row.js'
 import { selfIssuedEntity } from './self-issued-entity.js'
-import type { RevocationAnswerRow } from './revocation-answer-store.js'
+import { revocationAnswerEntity } from './revocation-answer-entity.js'
 import type { TemplateRow } from './template-row.js'
 
 const { integer, bigint, boolean, text, texts, bytes, byteStrings, time, uuid, json, serial, computed } = column
@@ -255,19 +255,6 @@ export const responseEntity = entity<ResponseRow>('response', {
   state: text,
   fullResponse: bytes,
   createdAt: time
-})
-
-export const revocationAnswerEntity = entity<RevocationAnswerRow>('revocation_answer', {
-  id: { type: 'bigint', primary: true, generated: 'increment' },
-  caId: integer,
-  requesterId: uuid,
-  messageDigest: bytes,
-  bodyPartId: bigint,
-  transactionId: bytes,
-  senderNonce: bytes,
-  dataReturn: bytes,
-  createdAt: time,
-  fullResponse: bytes
 })
 
 export const auditEntity = entity<AuditRow>('audit_event', {

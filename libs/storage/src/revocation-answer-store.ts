@@ -1,28 +1,10 @@
-import { AppError, type CaId, type PrincipalId } from '@app/core'
+import { AppError } from '@app/core'
 import type { DataSource } from 'typeorm'
-import { revocationAnswerEntity } from './entities.js'
+import { revocationAnswerEntity } from './revocation-answer-entity.js'
+import type { RevocationAnswerRow } from './revocation-answer-row.js'
 import { selectList } from './entity.js'
 import { query, queryOne, type Statement } from './sql.js'
 import { inTransaction, type Unit } from './unit.js'
-
-/** A revocation that a CMC message asked for, and the signed answer once there is one. */
-export interface RevocationAnswerRow {
-  readonly id: number
-  readonly caId: CaId
-  /** Who sent the message. */
-  readonly requesterId: PrincipalId
-  /** SHA-256 of the message. */
-  readonly messageDigest: Buffer
-  /** Of the control that asked. */
-  readonly bodyPartId: number
-  /** Content octets of the INTEGER. */
-  readonly transactionId: Buffer | null
-  readonly senderNonce: Buffer | null
-  readonly dataReturn: Buffer | null
-  readonly createdAt: Date
-  /** ContentInfo, DER. */
-  readonly fullResponse: Buffer | null
-}
 
 /** What names a message: who sent which bytes to which CA. */
 export type MessageOf = Pick<RevocationAnswerRow, 'caId' | 'requesterId'> & { readonly messageDigest: Uint8Array }
