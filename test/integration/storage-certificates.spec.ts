@@ -273,8 +273,8 @@ describe('an archived key', () => {
     const failure = { code: 'lint_failed', message: 'x' } as const
     await requests.move({ id: failing, from: 'sealed', to: 'failed', because: BECAUSE, failure }, NOW)
     await requests.move({ id: held, from: 'sealed', to: 'failed', because: BECAUSE, failure }, NOW)
-    expect(await store.purgeEnvelopes(NOW, 100)).toBe(0)
-    expect(await store.purgeEnvelopes(minutes(1), 100)).toBeGreaterThan(0)
+    expect(await store.purgeEnvelopes(NOW, 100, NOW)).toBe(0)
+    expect(await store.purgeEnvelopes(minutes(1), 100, NOW)).toBeGreaterThan(0)
     expect(await store.purgeSealed(minutes(1), 100, minutes(2))).toBe(1)
     const left = await archive.transaction(unit => store.readEnvelopes(unit, [denied as RequestId, waiting]))
     expect([...left.keys()]).toEqual([waiting])

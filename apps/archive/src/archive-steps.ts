@@ -29,7 +29,7 @@ export class ArchiveSteps implements OnApplicationBootstrap {
   private async keepExchangeKeys(): Promise<StepRun> {
     const now = this.clock.now()
     const refusedBefore = new Date(now.getTime() - keepRefused)
-    await this.archive.purgeEnvelopes(refusedBefore, purgeBatch)
+    await this.archive.purgeEnvelopes(refusedBefore, purgeBatch, now)
     // Keys that were sealed for requests that failed after all: no certificate will ever be made for them.
     await this.archive.purgeSealed(refusedBefore, purgeBatch, now)
     await this.exchangeKeys.retire()

@@ -26,6 +26,7 @@ export const AUDIT_ACTIONS = {
   'request.failed': 4888,
   'request.revoked': 4870,
   'request.withdrawn': null,
+  'request.envelope_purged': 4896,
   'request.resubmitted': 4869,
   // One approval of several that are needed, and what an officer puts into a pending request.
   'request.approval_given': null,

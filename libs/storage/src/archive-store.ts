@@ -76,10 +76,16 @@ const HAS_ENVELOPES: Statement = {
 
 const PURGE_ENVELOPES: Statement = {
   text: `
-    DELETE FROM certkeep.archived_key_envelope WHERE request_id IN (
-      SELECT e.request_id FROM certkeep.archived_key_envelope AS e JOIN certkeep.request AS r ON r.id = e.request_id
-      WHERE r.state IN ('denied', 'failed') AND r.resolved_at < $1 LIMIT $2)
-    RETURNING request_id`
+    WITH purged AS (
+      DELETE FROM certkeep.archived_key_envelope WHERE request_id IN (
+        SELECT e.request_id FROM certkeep.archived_key_envelope AS e JOIN certkeep.request AS r ON r.id = e.request_id
+        WHERE r.state IN ('denied', 'failed') AND r.resolved_at < $1 LIMIT $2)
+      RETURNING request_id
+    ), event AS (
+      INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
+      SELECT $3, 'role:archive', 'request.envelope_purged', 'request', request_id::text, 'success', '{}' FROM purged
+    )
+    SELECT request_id FROM purged`
 }
 
 /** A reservation that a crash left behind keeps its key until it is abandoned. */
@@ -162,9 +168,12 @@ export class ArchiveStore {
     return row?.found === true
   }
 
-  /** Deletes up to `limit` envelopes whose requests were denied or failed before a time. Gives how many. */
-  async purgeEnvelopes(resolvedBefore: Date, limit: number): Promise<number> {
-    const rows = await query(this.dataSource, undefined, PURGE_ENVELOPES, [resolvedBefore, limit])
+  /**
+   * Deletes up to `limit` envelopes whose requests were denied or failed before a time, with an audit event each. Gives
+   * how many.
+   */
+  async purgeEnvelopes(resolvedBefore: Date, limit: number, now: Date): Promise<number> {
+    const rows = await query(this.dataSource, undefined, PURGE_ENVELOPES, [resolvedBefore, limit, now])
     return rows.length
   }
 

@@ -1,0 +1,498 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { RequestId } from '@app/core'
+import * as storage from '@app/storage'
+import { builtInTemplates } from '@app/templates'
+import type pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { makeAuditKey } from '../helpers/audit-chain.js'
+import { connectClient, createTestDatabase, type TestDatabase } from '../helpers/database.js'
+import {
+  agentSample,
+  BECAUSE,
+  caCertificateSample,
+  caSample,
+  minutes,
+  NOW,
+  prepareSetting,
+  principalSample,
+  requestSample,
+  requestsIn,
+  reservationSample,
+  SECOND,
+  type Setting
+} from '../helpers/storage-samples.js'
+
+const SOURCES = join(import.meta.dirname, '../../libs/storage/src')
+
+/** What only reads, by its name. */
+const READING = /^(find|get|list|count|next|has|read|search|status|with|exclusively|export|changesOf|lock$)/
+
+/** What changes rows and leaves no event, each with the reason. */
+const WITHOUT_EVENT: Readonly<Record<string, string>> = {
+  'ArchiveStore.seal': 'the move of its request to sealed, in the same unit, has the event',
+  'ArchiveStore.dropEnvelopes': 'the move of its request to failed, in the same unit, has the event',
+  'AuditLog.append': 'is the event',
+  'AuditChainStore.link': 'is the chain over the events',
+  'AuditChainStore.addCheckpoint': 'is the word on the chain; an event of it would have to be signed in turn',
+  'CertificateStore.reserve': 'an intention before a signature; its outcome has the event',
+  'CertificateStore.finish': 'the move of its request to issued, in the same unit, has the event',
+  'CrlStore.intend': 'an intention before a signature; the publication has the event',
+  'PrincipalStore.allocateSid': 'a number from a sequence; the principal that gets it has the event',
+  'RequestStore.lease': 'who works on a row for a moment',
+  'ResponseStore.put': 'the same outcome in another form; the move to it has the event',
+  'SelfIssuedStore.reserve': 'an intention before a signature; the renewal has the event',
+  'SelfIssuedStore.finish': 'the renewal, in the same unit, has the event',
+  'SelfIssuedStore.abandon': 'the renewal that is taken back has the event',
+  'SessionStore.see': 'that a session is still in use',
+  'SessionStore.beginSignIn': 'nobody has signed in yet',
+  'SessionStore.takeSignIn': 'the session that it leads to, or the refusal, has the event'
+}
+
+/** Prepares a change, and gives what makes it. */
+type Prepared = () => Promise<() => Promise<unknown>>
+
+let database: TestDatabase
+let client: pg.Client
+let owner: storage.Database
+let setting: Setting
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  setting = await prepareSetting(database)
+  owner = await database.open('owner')
+  client = await connectClient(database.settings.owner)
+  await client.query(`
+    CREATE FUNCTION certkeep.fail() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END $$;
+    CREATE TRIGGER fail BEFORE INSERT ON certkeep.audit_event FOR EACH STATEMENT EXECUTE FUNCTION certkeep.fail();
+    ALTER TABLE certkeep.audit_event DISABLE TRIGGER fail`)
+})
+
+afterAll(async () => {
+  await client.end()
+  await database.drop()
+})
+
+const of = <T>(Store: new (dataSource: storage.DataSource) => T): T => new Store(owner.dataSource)
+const inUnit = <T>(work: (unit: storage.Unit) => Promise<T>): Promise<T> => owner.transaction(work)
+const one = async (state: Parameters<typeof requestsIn>[2], archival = false): Promise<RequestId> => {
+  const [id] = await requestsIn(database, setting, state, { archival })
+  return id as RequestId
+}
+let count = 0
+const fresh = (what: string): string => `${what} ${++count}`
+
+async function issued(): Promise<{ readonly caId: Setting['caId']; readonly serialNumber: Uint8Array }> {
+  const id = await one('approved')
+  const reservation = reservationSample(setting, id, { archival: false })
+  const { caId, serialNumber } = reservation
+  const certificate = randomBytes(80)
+  const digests = { sha1: randomBytes(20), sha256: createHash('sha256').update(certificate).digest() }
+  await inUnit(async unit => {
+    await of(storage.CertificateStore).reserve(unit, [reservation])
+    await of(storage.CertificateStore).finish(unit, [{ caId, serialNumber, certificate, ...digests, issuedAt: NOW }])
+    await of(storage.RequestStore).moveAll(unit, [{ id, from: 'approved', to: 'issued', because: BECAUSE }], NOW)
+  })
+  return { caId, serialNumber }
+}
+
+async function held(): Promise<Awaited<ReturnType<typeof issued>>> {
+  const serial = await issued()
+  await of(storage.RevocationStore).revoke(serial, { reason: 6 }, BECAUSE, NOW)
+  return serial
+}
+
+async function draft(): Promise<Awaited<ReturnType<storage.TemplateStore['add']>>> {
+  const definition = { ...(builtInTemplates()[0] as object), name: fresh('Template') } as never
+  return of(storage.TemplateStore).add(definition, BECAUSE, NOW)
+}
+
+async function principal(): Promise<Setting['alice']> {
+  const sample = principalSample(fresh('user'))
+  await of(storage.PrincipalStore).add(sample, BECAUSE)
+  return sample.id
+}
+
+const credential = (principalId: Setting['alice']) => ({
+  id: randomUUID(),
+  principalId,
+  label: 'test',
+  tokenHash: randomBytes(32),
+  scopes: ['enroll'],
+  caId: null,
+  expiresAt: null,
+  createdAt: NOW
+})
+
+const secretOf = (principalId: Setting['alice']) => ({
+  identification: fresh('secret'),
+  principalId,
+  witnessKey: randomBytes(20),
+  expiresAt: minutes(60)
+})
+
+const invitation = () => ({
+  id: randomUUID(),
+  secretHash: randomBytes(32),
+  role: 'auditor' as const,
+  caId: null,
+  scopeTemplates: null,
+  scopeGroups: null,
+  invitedBy: 'test',
+  createdAt: NOW,
+  expiresAt: minutes(60)
+})
+
+const session = (principalId: Setting['alice']) => ({
+  id: randomUUID(),
+  principalId,
+  secretHash: randomBytes(32),
+  method: 'oidc' as const,
+  createdAt: NOW,
+  expiresAt: minutes(60)
+})
+
+const exchangeKey = () => ({
+  caId: setting.caId,
+  keyReference: fresh('exchange'),
+  publicKey: randomBytes(40),
+  imported: false,
+  createdAt: NOW
+})
+
+const exchangeCertificate = () => ({
+  certificate: randomBytes(40),
+  issuer: Buffer.from('issuer'),
+  serialNumber: randomBytes(8),
+  notBefore: NOW,
+  notAfter: minutes(60),
+  requestId: null,
+  caKeyIndex: 0
+})
+
+const decision = (requestId: RequestId, kind: storage.DecisionRow['kind']) => ({
+  requestId,
+  round: 1,
+  kind,
+  principalId: setting.bob,
+  principalName: 'EXAMPLE\\bob',
+  at: NOW,
+  reason: 'Because.'
+})
+
+const selfSigned = () => ({
+  certificate: randomBytes(40),
+  chain: [],
+  subject: 'CN=x',
+  notBefore: NOW,
+  notAfter: minutes(60),
+  sha1: randomBytes(20)
+})
+
+async function awaiting(): Promise<Setting['caId']> {
+  const name = fresh('CA')
+  const names = { name, sanitizedName: name, shortName: name }
+  const id = await of(storage.CaStore).add(
+    caSample({ ...names, kind: 'subordinate', state: 'awaiting_certificate' }),
+    BECAUSE
+  )
+  const empty = { certificate: null, notBefore: null, notAfter: null, sha1: null, request: Buffer.from('x') }
+  await of(storage.CaStore).addCertificate(
+    caCertificateSample(id, { ...empty, keyReference: fresh('key') }),
+    BECAUSE,
+    NOW
+  )
+  return id
+}
+
+const crl = async () => {
+  const number = await of(storage.CrlStore).nextNumber(setting.caId)
+  const common = { caId: setting.caId, number, keyIndex: 0, kind: 'base' as const }
+  await of(storage.CrlStore).intend({ ...common, tbsDigest: randomBytes(32), intendedAt: NOW })
+  const counted = { baseNumber: null, changes: 0, entries: 0, crl: randomBytes(40) }
+  return { ...common, ...counted, thisUpdate: NOW, nextUpdate: minutes(60), nextPublish: minutes(50) }
+}
+
+/** Every change that has its own event. Each makes one, save where a number says otherwise. */
+const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> = {
+  'AgentScopeStore.grant': async () => {
+    const scope = { agentId: setting.bob, caId: null, templateName: fresh('Template'), subjectGroup: 'Domain Users' }
+    return () => of(storage.AgentScopeStore).grant(scope, BECAUSE, NOW)
+  },
+  'AgentScopeStore.revoke': async () => {
+    const scope = { agentId: setting.bob, caId: null, templateName: fresh('Template'), subjectGroup: 'Domain Users' }
+    const id = await of(storage.AgentScopeStore).grant(scope, BECAUSE, NOW)
+    return () => of(storage.AgentScopeStore).revoke(id, BECAUSE, NOW)
+  },
+  'AgentStore.add': async () => () => of(storage.AgentStore).add(agentSample(setting.caId), BECAUSE),
+  'AgentStore.retire': async () => {
+    const id = await of(storage.AgentStore).add(agentSample(setting.caId), BECAUSE)
+    return () => of(storage.AgentStore).retire(id, BECAUSE, NOW)
+  },
+  'ArchiveStore.purgeEnvelopes': async () => {
+    await one('denied', true)
+    return () => of(storage.ArchiveStore).purgeEnvelopes(minutes(1), 1, NOW)
+  },
+  'ArchiveStore.purgeSealed': async () => {
+    const id = await one('sealed', true)
+    const failure = { code: 'internal', message: 'No.' }
+    await of(storage.RequestStore).move({ id, from: 'sealed', to: 'failed', because: BECAUSE, failure }, NOW)
+    return () => of(storage.ArchiveStore).purgeSealed(minutes(1), 1, NOW)
+  },
+  'AuditChainStore.addKey': async () => {
+    const key = { ...makeAuditKey(), keyReference: fresh('audit') }
+    return () => of(storage.AuditChainStore).addKey(key, BECAUSE)
+  },
+  'CaStore.add': async () => {
+    const name = fresh('CA')
+    return () => of(storage.CaStore).add(caSample({ name, sanitizedName: name, shortName: name }), BECAUSE)
+  },
+  'CaStore.addCertificate': async () => {
+    const certificate = caCertificateSample(await awaiting(), { certIndex: 1, keyIndex: 1, keyReference: fresh('key') })
+    return () => of(storage.CaStore).addCertificate(certificate, BECAUSE, NOW)
+  },
+  'CaStore.activate': async () => {
+    const id = await awaiting()
+    return () => of(storage.CaStore).activate(id, 0, selfSigned(), BECAUSE, NOW)
+  },
+  'CaStore.withdrawRenewal': async () => {
+    const caId = await awaiting()
+    const empty = { certificate: null, notBefore: null, notAfter: null, sha1: null, request: Buffer.from('x') }
+    const renewal = caCertificateSample(caId, { ...empty, certIndex: 1, keyIndex: 1, keyReference: fresh('key') })
+    await of(storage.CaStore).addCertificate(renewal, BECAUSE, NOW)
+    return () => of(storage.CaStore).withdrawRenewal(caId, 1, BECAUSE, NOW)
+  },
+  'CaStore.offer': async () => {
+    const caId = await awaiting()
+    return () => of(storage.CaStore).offer(caId, ['A', 'B'], BECAUSE, NOW)
+  },
+  'CaStore.addOffer': async () => {
+    const name = fresh('Template')
+    return () => of(storage.CaStore).addOffer(setting.caId, name, BECAUSE, NOW)
+  },
+  'CaStore.removeOffer': async () => {
+    const name = fresh('Template')
+    await of(storage.CaStore).addOffer(setting.caId, name, BECAUSE, NOW)
+    return () => of(storage.CaStore).removeOffer(setting.caId, name, BECAUSE, NOW)
+  },
+  'CaStore.setEnrollGroups': async () => {
+    const caId = await awaiting()
+    return () => of(storage.CaStore).setEnrollGroups(caId, ['Domain Users'], BECAUSE, NOW)
+  },
+  'CertificateStore.abandon': async () => {
+    const reservation = reservationSample(setting, await one('approved'), { archival: false })
+    await inUnit(unit => of(storage.CertificateStore).reserve(unit, [reservation]))
+    return () => inUnit(unit => of(storage.CertificateStore).abandon(unit, [reservation], BECAUSE, NOW))
+  },
+  'CrlStore.add': async () => {
+    const next = await crl()
+    return () => of(storage.CrlStore).add(next, BECAUSE)
+  },
+  'DecisionStore.giveApproval': async () => {
+    const id = await one('pending')
+    return () => inUnit(unit => of(storage.DecisionStore).giveApproval(unit, decision(id, 'approve'), {}))
+  },
+  'DecisionStore.edit': async () => {
+    const id = await one('pending')
+    const value = { attributeValue: 'x', extensionValue: null, critical: null, disabled: null }
+    const edits = [{ kind: 'attribute' as const, name: 'a', ...value }]
+    return () => inUnit(unit => of(storage.DecisionStore).edit(unit, decision(id, 'edit'), edits))
+  },
+  'DecisionStore.decide': async () => {
+    const id = await one('pending')
+    const failure = { code: 'denied_by_officer', message: 'No.' }
+    const move = { id, from: 'pending', to: 'denied', because: BECAUSE, failure } as const
+    return () => inUnit(unit => of(storage.DecisionStore).decide(unit, decision(id, 'deny'), move))
+  },
+  'DirectoryStore.change': async () => {
+    const id = await principal()
+    return () => of(storage.DirectoryStore).change(id, { mail: 'x@example.org' }, BECAUSE, NOW)
+  },
+  'ExchangeKeyStore.add': async () => () => of(storage.ExchangeKeyStore).add(exchangeKey(), BECAUSE),
+  'ExchangeKeyStore.request': async () => {
+    const id = await of(storage.ExchangeKeyStore).add(exchangeKey(), BECAUSE)
+    const request = await one('received')
+    return () => of(storage.ExchangeKeyStore).request(id, request, BECAUSE, NOW)
+  },
+  'ExchangeKeyStore.certify': async () => {
+    const id = await of(storage.ExchangeKeyStore).add(exchangeKey(), BECAUSE)
+    return () => of(storage.ExchangeKeyStore).certify(id, exchangeCertificate(), BECAUSE, NOW)
+  },
+  'ExchangeKeyStore.destroy': async () => {
+    const id = await of(storage.ExchangeKeyStore).add(exchangeKey(), BECAUSE)
+    return () => of(storage.ExchangeKeyStore).destroy(id, BECAUSE, NOW)
+  },
+  'GroupStore.add': async () => {
+    const name = fresh('Group')
+    return () => of(storage.GroupStore).add(name, BECAUSE, NOW)
+  },
+  'GroupStore.addMember': async () => {
+    const groupId = await of(storage.GroupStore).add(fresh('Group'), BECAUSE, NOW)
+    return () => of(storage.GroupStore).addMember({ groupId, memberId: setting.bob }, BECAUSE, NOW)
+  },
+  'GroupStore.removeMember': async () => {
+    const groupId = await of(storage.GroupStore).add(fresh('Group'), BECAUSE, NOW)
+    await of(storage.GroupStore).addMember({ groupId, memberId: setting.bob }, BECAUSE, NOW)
+    return () => of(storage.GroupStore).removeMember({ groupId, memberId: setting.bob }, BECAUSE, NOW)
+  },
+  'GroupStore.setDisabled': async () => {
+    const id = await principal()
+    return () => of(storage.GroupStore).setDisabled(id, true, BECAUSE, NOW)
+  },
+  'InvitationStore.add': async () => () => of(storage.InvitationStore).add(invitation(), BECAUSE),
+  'InvitationStore.redeem': async () => {
+    const invited = invitation()
+    await of(storage.InvitationStore).add(invited, BECAUSE)
+    return () => inUnit(unit => of(storage.InvitationStore).redeem(invited.id, setting.bob, BECAUSE, NOW, unit))
+  },
+  'InvitationStore.revoke': async () => {
+    const invited = invitation()
+    await of(storage.InvitationStore).add(invited, BECAUSE)
+    return () => of(storage.InvitationStore).revoke(invited.id, BECAUSE, NOW)
+  },
+  'PrincipalStore.add': async () => () => of(storage.PrincipalStore).add(principalSample(fresh('user')), BECAUSE),
+  'PrincipalStore.disable': async () => {
+    const id = await principal()
+    return () => of(storage.PrincipalStore).disable(id, BECAUSE, NOW)
+  },
+  'PrincipalStore.addCredential': async () => () =>
+    of(storage.PrincipalStore).addCredential(credential(setting.alice), BECAUSE),
+  'PrincipalStore.revokeCredential': async () => {
+    const token = credential(setting.alice)
+    await of(storage.PrincipalStore).addCredential(token, BECAUSE)
+    return () => of(storage.PrincipalStore).revokeCredential(token.id, BECAUSE, NOW)
+  },
+  'PrincipalStore.addSecret': async () => () =>
+    of(storage.PrincipalStore).addSecret(secretOf(setting.alice), BECAUSE, NOW),
+  'PrincipalStore.useSecret': async () => {
+    const secret = secretOf(setting.alice)
+    await of(storage.PrincipalStore).addSecret(secret, BECAUSE, NOW)
+    return () => of(storage.PrincipalStore).useSecret(secret, BECAUSE, NOW)
+  },
+  'RequestStore.submit': async () => {
+    const request = requestSample(setting, { carriesKey: true })
+    const envelope = { envelope: Buffer.from('x'), placement: 'unsigned-attribute' } as const
+    return () => of(storage.RequestStore).submit(request, envelope, BECAUSE)
+  },
+  'RequestStore.moveAll': [
+    async () => {
+      const ids = await requestsIn(database, setting, 'received', { count: 3, archival: false })
+      const moves = ids.map(
+        id => ({ id, from: 'received', to: 'pending', because: BECAUSE, template: setting.plain }) as const
+      )
+      return () => inUnit(unit => of(storage.RequestStore).moveAll(unit, moves, NOW))
+    },
+    3
+  ],
+  'RequestStore.move': async () => {
+    const id = await one('received')
+    const move = { id, from: 'received', to: 'approved', because: BECAUSE, template: setting.plain } as const
+    return () => of(storage.RequestStore).move(move, NOW)
+  },
+  'RequestStore.withdraw': async () => {
+    const id = await one('pending')
+    return () => of(storage.RequestStore).withdraw(id, setting.alice, BECAUSE, NOW)
+  },
+  'RevocationStore.revoke': async () => {
+    const serial = await issued()
+    return () => of(storage.RevocationStore).revoke(serial, { reason: 1 }, BECAUSE, NOW)
+  },
+  'RevocationStore.revokeOwn': async () => {
+    const serial = await issued()
+    return () => of(storage.RevocationStore).revokeOwn(serial, setting.alice, { reason: 1 }, BECAUSE, NOW)
+  },
+  'RevocationStore.release': async () => {
+    const serial = await held()
+    return () => of(storage.RevocationStore).release(serial, undefined, BECAUSE, NOW)
+  },
+  'RevocationStore.orderCrl': async () => () => of(storage.RevocationStore).orderCrl(setting.caId, BECAUSE, NOW),
+  'RoleStore.grant': async () => {
+    const id = await principal()
+    return () => of(storage.RoleStore).grant(id, { role: 'auditor', caId: null, scope: null }, BECAUSE, NOW)
+  },
+  'RoleStore.revoke': async () => {
+    const held = { role: 'auditor', caId: null, scope: null } as const
+    const id = await of(storage.RoleStore).grant(await principal(), held, BECAUSE, NOW)
+    return () => of(storage.RoleStore).revoke(id, BECAUSE, NOW)
+  },
+  'SessionStore.open': async () => () => of(storage.SessionStore).open(session(setting.bob), BECAUSE),
+  'SessionStore.revoke': async () => {
+    const opened = session(setting.bob)
+    await of(storage.SessionStore).open(opened, BECAUSE)
+    return () => of(storage.SessionStore).revoke(opened.id, BECAUSE, NOW)
+  },
+  'TemplateStore.add': async () => () => draft(),
+  'TemplateStore.activate': async () => {
+    const id = await draft()
+    return () => of(storage.TemplateStore).activate(id, SECOND, NOW)
+  },
+  'TemplateStore.retire': async () => {
+    const id = await draft()
+    return () => of(storage.TemplateStore).retire(id, BECAUSE, NOW)
+  }
+}
+
+/** Every method of every store, as `Store.method`. What is private the compiler knows, and the sources say. */
+function methods(): readonly string[] {
+  const sources = globSync('*.ts', { cwd: SOURCES }).map(file => readFileSync(join(SOURCES, file), 'utf8'))
+  const stores = Object.entries(storage).filter(([name]) => name.endsWith('Store') || name === 'AuditLog')
+  return stores.flatMap(([name, Store]) => {
+    const source = sources.find(text => text.includes(`export class ${name} `)) ?? ''
+    const hidden = new Set([...source.matchAll(/^ {2}private (?:async )?(\w+)/gm)].map(([, method]) => method))
+    const { prototype } = Store as { readonly prototype: object }
+    const own = Object.getOwnPropertyNames(prototype).filter(method => method !== 'constructor')
+    return own.filter(method => !hidden.has(method)).map(method => `${name}.${method}`)
+  })
+}
+
+/** SHA-256 over every row of every table. */
+async function digest(): Promise<string> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'certkeep' ORDER BY tablename`
+  )
+  const hash = createHash('sha256')
+  for (const { name } of rows) {
+    const text = `SELECT coalesce(string_agg(md5(t::text), '' ORDER BY md5(t::text)), '') AS rows FROM certkeep.${name} AS t`
+    hash.update(`${name}:${(await client.query<{ rows: string }>(text)).rows[0]?.rows ?? ''}\n`)
+  }
+  return hash.digest('hex')
+}
+
+async function events(): Promise<number> {
+  const { rows } = await client.query<{ count: string }>('SELECT count(*) FROM certkeep.audit_event')
+  return Number(rows[0]?.count)
+}
+
+describe('what changes the installation', () => {
+  it('is known, with its event or with the reason why it has none', () => {
+    const known = (name: string): boolean =>
+      READING.test(name.split('.')[1] ?? '') || name in WITHOUT_EVENT || name in CHANGES
+    expect(methods().filter(name => !known(name))).toEqual([])
+    expect([...Object.keys(CHANGES), ...Object.keys(WITHOUT_EVENT)].filter(name => !methods().includes(name))).toEqual(
+      []
+    )
+  })
+
+  it.each(Object.entries(CHANGES))(
+    '%s has one event, and does nothing when that cannot be written',
+    async (_, entry) => {
+      const [prepare, number] = typeof entry === 'function' ? [entry, 1] : entry
+      const change = await prepare()
+      const before = await digest()
+      await client.query('ALTER TABLE certkeep.audit_event ENABLE TRIGGER fail')
+      try {
+        await expect(change()).rejects.toMatchObject({ code: 'unavailable' })
+      } finally {
+        await client.query('ALTER TABLE certkeep.audit_event DISABLE TRIGGER fail')
+      }
+      expect(await digest()).toBe(before)
+      const recorded = await events()
+      const result = await change()
+      expect(result).not.toBe(false)
+      expect(await events()).toBe(recorded + number)
+      expect(await digest()).not.toBe(before)
+    }
+  )
+})
