@@ -18,6 +18,7 @@ import { RecordRevocations1795230400000 } from './1795230400000-record-revocatio
 import { RenewAuthorities1795230500000 } from './1795230500000-renew-authorities.js'
 import { ChainAuditLog1795230600000 } from './1795230600000-chain-audit-log.js'
 import { IndexAuditLog1795230601000 } from './1795230601000-index-audit-log.js'
+import { CreateWebhooks1795230700000 } from './1795230700000-create-webhooks.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -40,5 +41,6 @@ export const migrations = [
   RecordRevocations1795230400000,
   RenewAuthorities1795230500000,
   ChainAuditLog1795230600000,
-  IndexAuditLog1795230601000
+  IndexAuditLog1795230601000,
+  CreateWebhooks1795230700000
 ] as const

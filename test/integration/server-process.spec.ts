@@ -1,8 +1,10 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { programIn, type Program, type ServerProcess } from '../helpers/program.js'
+import { startWebhookReceiver, type WebhookReceiver } from '../helpers/webhook-receiver.js'
 
 const graceSeconds = 5
 const wishes = ['--template', 'UserSignature', '--no-archive'] as const
@@ -18,6 +20,7 @@ const settings = {
   CERTKEEP_GRACE_SECONDS: String(graceSeconds)
 }
 let server: ServerProcess
+let receiver: WebhookReceiver
 let certificate: string
 const first = programIn(directory, settings)
 /** As the first, with the port that the first start took, so that clients find the server where it was. */
@@ -29,6 +32,12 @@ function ask(): Promise<{ readonly code: number | null; readonly stderr: string 
 }
 
 beforeAll(async () => {
+  receiver = await startWebhookReceiver()
+  mkdirSync(settings.CERTKEEP_HOME)
+  writeFileSync(
+    join(settings.CERTKEEP_HOME, 'certkeep.yaml'),
+    `webhooks:\n  - { name: tickets, url: "${receiver.url}", secretFile: "${receiver.secretFile}", timeoutSeconds: 2 }\n`
+  )
   server = await first.serve()
   program = programIn(directory, { ...settings, CERTKEEP_HTTPS_PORT: new URL(server.url).port })
   const [, fingerprint = ''] = /--fingerprint ([0-9a-f]{64})/.exec(server.said()) ?? []
@@ -41,6 +50,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all([first.clean(), program.clean()])
+  await receiver.close()
   rmSync(directory, { recursive: true, force: true })
 })
 
@@ -77,4 +87,27 @@ describe('a server in a process of its own', () => {
       await server.end(signal)
     }
   })
+
+  it('tells after a sudden death what it was about to tell', async () => {
+    server = await program.serve()
+    const held: (() => void)[] = []
+    receiver.answer(response => held.push(() => void response.end()))
+    const before = receiver.calls.length
+    await program.succeed('enroll', ...wishes, '--out', 'untold', '-o', 'pem')
+    while (receiver.calls.length === before) await sleep(20)
+    await server.end('SIGKILL')
+    const { requestId } = receiver.verify(receiver.calls.at(-1)!).data
+    receiver.answer(response => void response.writeHead(204).end())
+    server = await program.serve()
+    const notices = await receiver.noticesOf(requestId, 2)
+    expect(notices.map(({ type }) => type)).toEqual(['request.issued', 'request.issued'])
+    const ids = receiver.calls.slice(-2).map(({ headers }) => headers['webhook-id'])
+    expect(ids[0]).toBe(ids[1])
+    held.forEach(release => release())
+    await server.end('SIGTERM')
+    const told = await program.run('webhook', 'list', '--request', String(requestId))
+    expect(JSON.parse(told.stdout)).toMatchObject([
+      { webhook: 'tickets', state: 'delivered', attempts: 2, status: 204 }
+    ])
+  }, 60_000)
 })

@@ -52,7 +52,10 @@ const ALLOWED: Readonly<Record<(typeof PROCESS_ROLES)[number], readonly string[]
     'SELECT * FROM certkeep.crl',
     'SELECT * FROM certkeep.credential',
     `INSERT INTO certkeep.archived_key_envelope SELECT 1, '', 'crmf-control' WHERE false`,
-    'UPDATE certkeep.enrollment_secret SET used_at = now()'
+    'UPDATE certkeep.enrollment_secret SET used_at = now()',
+    `SELECT certkeep.set_webhooks('[]')`,
+    `UPDATE certkeep.webhook_delivery SET state = 'delivered', ended_at = now(), leased_until = NULL`,
+    'DELETE FROM certkeep.webhook_delivery'
   ],
   console: [
     EVENT,
@@ -69,7 +72,9 @@ const ALLOWED: Readonly<Record<(typeof PROCESS_ROLES)[number], readonly string[]
     'DELETE FROM certkeep.operator_sign_in',
     'DELETE FROM certkeep.group_member',
     'UPDATE certkeep.ca SET enroll_groups = NULL',
-    'DELETE FROM certkeep.ca_template'
+    'DELETE FROM certkeep.ca_template',
+    `UPDATE certkeep.webhook_delivery SET state = 'due', ended_at = NULL, attempts = 0`,
+    'UPDATE certkeep.webhook SET stopped_at = NULL'
   ],
   authority: [
     EVENT,
@@ -274,7 +279,9 @@ describe('a table', () => {
       sealed_key_agent: 'archive',
       self_issued_certificate: 'authority front',
       status_change: 'authority',
-      template: 'archive authority console front'
+      template: 'archive authority console front',
+      webhook: 'console front',
+      webhook_delivery: 'console front'
     })
   })
 })

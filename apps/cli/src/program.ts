@@ -16,6 +16,7 @@ import { errorLine } from './output.js'
 import { registerRequest } from './request.js'
 import { registerServe } from './serve.js'
 import { registerTemplate } from './template.js'
+import { registerWebhook } from './webhook.js'
 
 /** The command line with all of its commands; nothing heavy is loaded before a command runs. */
 export function createProgram(): Command {
@@ -33,6 +34,7 @@ export function createProgram(): Command {
   registerDirectory(program)
   registerTemplate(program)
   registerAudit(program)
+  registerWebhook(program)
   registerConfig(program)
   registerCompletion(program)
   settle(program)

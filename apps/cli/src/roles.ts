@@ -5,6 +5,7 @@ import { nestLoggerOf, runtimeModule, type Logger, type Role, type Runtime } fro
 import { Outcomes, Steps, Wakeups } from '@app/queue'
 import { ArchiveModule } from '../../archive/src/archive.module.js'
 import { AuthorityModule } from '../../authority/src/authority.module.js'
+import { WebhooksModule } from '../../front/src/webhooks/webhooks.module.js'
 import { systemEntropy } from './administration/administration.js'
 import type { Installation } from './installation.js'
 
@@ -28,6 +29,8 @@ function createRuntime(installation: Installation, log: Logger): Runtime {
   // Any role may wake any step; the one that this process has the credentials of is one of its own.
   const [role = 'front'] = installation.config.roles
   const wakeups = new Wakeups({ connection: installation.connection(role), log })
+  const outcomes = new Outcomes()
+  if (installation.config.webhooks.length > 0) outcomes.onNotify(() => wakeups.nudge('webhooks'))
   return {
     config: installation.config,
     log,
@@ -35,15 +38,16 @@ function createRuntime(installation: Installation, log: Logger): Runtime {
     entropy: systemEntropy,
     wakeups,
     steps: new Steps(wakeups, log),
-    outcomes: new Outcomes()
+    outcomes
   }
 }
 
-/** Starts worker roles. Their steps run when they are woken: by `runtime.wakeups`, once these have been started. */
+/** Starts worker roles, and `more` beside them. Their steps run when they are woken: by `runtime.wakeups`, once these have been started. */
 export async function startRoles(
   installation: Installation,
   roles: readonly WorkerRole[],
-  log: Logger
+  log: Logger,
+  more: readonly DynamicModule[] = []
 ): Promise<RunningRoles> {
   const runtime = createRuntime(installation, log)
   const modules: Record<WorkerRole, () => DynamicModule> = {
@@ -51,7 +55,7 @@ export async function startRoles(
     archive: () => ArchiveModule.register(installation.connection('archive'), installation.keys('archive'))
   }
   class RolesModule {}
-  const imports = [runtimeModule(runtime), ...roles.map(role => modules[role]())]
+  const imports = [runtimeModule(runtime), ...roles.map(role => modules[role]()), ...more]
   const context = await NestFactory.createApplicationContext(
     { module: RolesModule, imports },
     { logger: nestLoggerOf(log), abortOnError: false }
@@ -66,4 +70,11 @@ export async function startRoles(
       await context.close()
     }
   }
+}
+
+/** Notices to other servers are sent by the front, which has the network, and only where somebody is to be told. */
+export function webhooksOf(installation: Installation): readonly DynamicModule[] {
+  const { roles, webhooks } = installation.config
+  if (!roles.includes('front') || webhooks.length === 0) return []
+  return [WebhooksModule.register(installation.connection('front'))]
 }

@@ -23,16 +23,17 @@ import {
   type ServerTls,
   type Shutdown
 } from '@app/platform'
-import { AuditChainStore, AuditLog, CaStore, openDatabase } from '@app/storage'
+import { AuditChainStore, AuditLog, CaStore, openDatabase, WebhookStore } from '@app/storage'
 import { DistributionService, type PublicFile } from '../../front/src/distribution/distribution.service.js'
 import { ConsoleModule } from '../../console/src/console.module.js'
 import { FrontModule } from '../../front/src/front.module.js'
+import { recordForWebhooks } from '../../front/src/webhooks/webhook-metrics.js'
 import { CaSetup } from '../../authority/src/ca/ca-setup.js'
 import { localActor, systemEntropy } from './administration/administration.js'
 import { fingerprintOf } from './administration/ca-actions.js'
 import { openInstallation, type Installation } from './installation.js'
 import { listenerIdentity, requireListenerIdentity, type ListenerIdentity } from './listener-identity.js'
-import { startRoles, workerRoles } from './roles.js'
+import { startRoles, webhooksOf, workerRoles } from './roles.js'
 import { lifeRecordOf } from './server-events.js'
 
 const firstCaName = 'Certkeep Root CA'
@@ -68,7 +69,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const mayMakeCa = config.roles.includes('authority') && installation.onlyRole === undefined
     const firstCa = mayMakeCa ? await makeFirstCa(installation) : undefined
 
-    const running = await startRoles(installation, workerRoles(config.roles), log)
+    const running = await startRoles(installation, workerRoles(config.roles), log, webhooksOf(installation))
     const life = lifeRecordOf(running, log)
     shutdown.add('workers', async () => {
       await life.stopped()
@@ -151,6 +152,7 @@ async function startHttps(
   refusals = new RefusalLog(https.app.get(AuditLog), runtime.clock, log)
   if (config.roles.includes('console'))
     registerAuditMetrics(metrics.registry, https.app.get(AuditChainStore), runtime.clock)
+  if (config.roles.includes('front')) await recordForWebhooks(https.app.get(WebhookStore), config, metrics)
   health.add('database', async () => void (await https.app.get(CaStore).list()))
 
   const identity = listenerIdentity(https.app, config)

@@ -14,6 +14,7 @@ import {
   RevocationAnswerStore,
   RevocationStore,
   TemplateStore,
+  WebhookStore,
   type ConnectionSettings
 } from '@app/storage'
 import { AuthoritiesController } from './authorities/authorities.controller.js'
@@ -49,7 +50,8 @@ const stores = [
   SelfIssuedStore,
   RevocationAnswerStore,
   RevocationStore,
-  TemplateStore
+  TemplateStore,
+  WebhookStore
 ]
 
 /** The role that takes requests and hands out answers. Its only key is that of its TLS listener. */

@@ -4,3 +4,4 @@ export { STEPS, type QueueLog, type QueueName, type Step, type StepRun } from '.
 export { Steps } from './steps.js'
 export { createStepRunner, type StepRunner, type StepRunnerOptions } from './step-runner.js'
 export { Wakeups, type WakeupsOptions } from './wakeups.js'
+export { Jobs, type JobEnd, type JobKind } from './jobs.js'

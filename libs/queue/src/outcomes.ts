@@ -17,10 +17,17 @@ interface Waiter {
 export class Outcomes {
   private readonly waiters = new Map<RequestId, Set<Waiter>>()
   private readonly recent = new Map<RequestId, number>()
+  private readonly listeners: (() => void)[] = []
   private closed = false
+
+  /** Has every notice of this process call `listener`, which returns at once. */
+  onNotify(listener: () => void): void {
+    this.listeners.push(listener)
+  }
 
   /** Wakes everybody who waits for the request; who comes within two seconds need not wait. */
   notify(requestId: RequestId): void {
+    for (const listener of this.listeners) listener()
     const waiters = this.waiters.get(requestId)
     if (waiters) {
       for (const waiter of waiters) this.release(requestId, waiter, true)

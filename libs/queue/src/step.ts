@@ -12,7 +12,8 @@ export const STEPS = {
   crl: 'authority',
   'exchange-keys': 'archive',
   'exchange-certificates': 'authority',
-  audit: 'authority'
+  audit: 'authority',
+  webhooks: 'front'
 } as const
 
 /** A step of {@link STEPS}. */

@@ -143,6 +143,47 @@ describe('the configuration', () => {
   })
 })
 
+describe('webhooks', () => {
+  const write = (url: string, more = ''): NodeJS.ProcessEnv => {
+    writeFileSync(
+      join(home, 'certkeep.yaml'),
+      `webhooks:\n  - { name: tickets, url: "${url}", secretFile: hook.secret${more} }\n`
+    )
+    return { CERTKEEP_HOME: home }
+  }
+
+  it('tell of everything unless events are named, and their files lie beside the configuration', () => {
+    const [webhook] = loadConfig(write('https://tickets.example.org/hook?x=1')).webhooks
+    expect(webhook).toEqual({
+      name: 'tickets',
+      url: 'https://tickets.example.org/hook?x=1',
+      secretFile: join(home, 'hook.secret'),
+      events: ['pending', 'issued', 'denied', 'failed', 'revoked'],
+      timeoutSeconds: 10
+    })
+  })
+
+  it.each(['http://127.0.0.1:9000/', 'http://localhost/', 'http://[::1]:1/'])('may go to %s on this machine', url => {
+    expect(loadConfig(write(url)).webhooks).toHaveLength(1)
+  })
+
+  it.each([
+    'http://tickets.example.org/',
+    'http://10.0.0.1/',
+    'http://127.0.0.1.example.org/',
+    'http://localhost.example.org/',
+    'https://user:password@tickets.example.org/',
+    'file:///etc/passwd',
+    'tickets.example.org'
+  ])('may not go to %s', url => {
+    expect(problemOf(write(url))).toMatch(/webhooks\.url/)
+  })
+
+  it('have names that differ and members that are known', () => {
+    expect(problemOf(write('https://a.example/', ', secret: x'))).toMatch(/webhooks\.0\.secret.*is no setting/)
+  })
+})
+
 describe('the reference of the configuration', () => {
   it('describes every setting with its variable, values and default', () => {
     expect(SETTINGS.filter(({ description }) => description === '')).toEqual([])
@@ -155,7 +196,9 @@ describe('the reference of the configuration', () => {
     )
   })
 
-  it('has one variable for each setting', () => {
-    expect(new Set(SETTINGS.map(({ variable }) => variable)).size).toBe(SETTINGS.length)
+  it('has one variable for each setting that is no list of groups', () => {
+    const settings = SETTINGS.filter(({ path }) => path[0] !== 'webhooks')
+    expect(new Set(settings.map(({ variable }) => variable)).size).toBe(settings.length)
+    expect(settings.every(({ variable }) => variable !== undefined)).toBe(true)
   })
 })

@@ -63,7 +63,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, sources: ConfigSources = {}):
 }
 
 function completeConfig(settings: Settings, file: string | undefined): Config {
-  const { databaseUrlFile, ...rest } = settings
+  const { databaseUrlFile, webhooks, ...rest } = settings
   const problems: string[] = []
   if (databaseUrlFile !== undefined && settings.databaseUrl !== undefined) {
     problems.push('databaseUrl and databaseUrlFile are both set; remove one')
@@ -96,6 +96,11 @@ function completeConfig(settings: Settings, file: string | undefined): Config {
     oidc: { ...settings.oidc, ...resolved({ clientSecretFile, trustFile }) },
     ca: resolved({ passphraseFile }),
     audit: { ...settings.audit, ...resolved({ checkpointFile: settings.audit.checkpointFile }) },
+    webhooks: webhooks.map(({ secretFile, trustFile, ...webhook }) => ({
+      ...webhook,
+      secretFile: resolve(secretFile),
+      ...resolved({ trustFile })
+    })),
     publicUrl: withoutSlash(settings.publicUrl ?? `https://${name}:${settings.https.port}`),
     httpBaseUrl: withoutSlash(settings.httpBaseUrl ?? `http://${name}:${settings.http.port}`),
     file
@@ -135,10 +140,7 @@ function readYaml(path: string): Tree {
   const content: unknown = document.toJS()
   if (content === null || content === undefined) return {}
   if (!isTree(content)) throw invalid([`${path} does not hold settings by name`])
-  for (const keys of PATH_SETTINGS) {
-    const value = valueAt(content, keys)
-    if (typeof value === 'string') setAt(content, keys, resolve(dirname(path), value))
-  }
+  for (const keys of PATH_SETTINGS) resolvePaths(content, keys, dirname(path))
   return content
 }
 
@@ -213,6 +215,15 @@ function setAt(tree: Tree, path: readonly string[], value: unknown): void {
   if (key === undefined) return
   if (rest.length === 0) tree[key] = value
   else setAt((tree[key] ??= {}) as Tree, rest, value)
+}
+
+/** Makes the paths at a setting absolute, in place. */
+function resolvePaths(node: unknown, [key, ...rest]: readonly string[], directory: string): void {
+  if (key === '*' && Array.isArray(node)) for (const member of node) resolvePaths(member, rest, directory)
+  if (key === undefined || key === '*' || !isTree(node)) return
+  const value = node[key]
+  if (rest.length > 0) resolvePaths(value, rest, directory)
+  else if (typeof value === 'string') node[key] = resolve(directory, value)
 }
 
 function merge(below: Tree, above: Tree): Tree {

@@ -5,8 +5,8 @@ import { settingsSchema } from './schema.js'
 export interface SettingDescription {
   /** Its keys in the YAML file, outermost first. */
   readonly path: readonly string[]
-  /** Its environment variable. */
-  readonly variable: string
+  /** Its environment variable; undefined for what is only set in the file. */
+  readonly variable: string | undefined
   readonly type: 'string' | 'integer' | 'boolean' | 'list'
   /** What it may be, in words. */
   readonly values: string
@@ -42,10 +42,15 @@ function describeSettings(schema: JsonSchema, path: readonly string[]): readonly
   if (schema.properties) {
     return Object.entries(schema.properties).flatMap(([key, value]) => describeSettings(value, [...path, key]))
   }
+  // A list of groups of settings has its place in the file alone.
+  if (schema.items?.properties) {
+    const own = { path, variable: undefined, type: 'list', values: 'list of the following', default: 'none' } as const
+    return [{ ...own, description: schema.description ?? '' }, ...describeSettings(schema.items, [...path, '*'])]
+  }
   return [
     {
       path,
-      variable: variableOf(path),
+      variable: path.includes('*') ? undefined : variableOf(path),
       type: typeOf(schema),
       values: valuesOf(schema),
       default: schema.default === undefined ? '' : [schema.default].flat().join(','),
@@ -83,7 +88,7 @@ export function configReference(): string {
   ]
   const entries = SETTINGS.map(setting =>
     [
-      `${setting.path.join('.')}  (${setting.variable})`,
+      `${setting.path.join('.')}  (${setting.variable ?? 'in the file'})`,
       `  ${setting.description}`,
       `  Values: ${setting.values}. Default: ${setting.default || 'none'}.`,
       ''

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { webhooks } from './webhook-settings.js'
 
 /** The parts that one process can serve; together they are the whole server. */
 export const ROLES = ['front', 'console', 'authority', 'archive'] as const
@@ -235,6 +236,7 @@ export const settingsSchema = z.strictObject({
   crl,
   ocsp,
   audit,
+  webhooks,
   graceSeconds: z
     .int()
     .min(0)
@@ -249,7 +251,7 @@ export type Settings = z.output<typeof settingsSchema>
 /** Settings as they may be written: every one may be left out. */
 export type SettingsInput = z.input<typeof settingsSchema>
 
-/** The settings whose value is a file or directory. */
+/** The settings whose value is a file or directory; `*` stands for every member of a list. */
 export const PATH_SETTINGS: readonly (readonly string[])[] = [
   ['home'],
   ['databaseUrlFile'],
@@ -258,5 +260,7 @@ export const PATH_SETTINGS: readonly (readonly string[])[] = [
   ['oidc', 'clientSecretFile'],
   ['oidc', 'trustFile'],
   ['ca', 'passphraseFile'],
-  ['audit', 'checkpointFile']
+  ['audit', 'checkpointFile'],
+  ['webhooks', '*', 'secretFile'],
+  ['webhooks', '*', 'trustFile']
 ]
