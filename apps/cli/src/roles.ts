@@ -2,7 +2,7 @@ import { NestFactory } from '@nestjs/core'
 import type { DynamicModule, INestApplicationContext } from '@nestjs/common'
 import { systemClock } from '@app/core'
 import { nestLoggerOf, runtimeModule, type Logger, type Role, type Runtime } from '@app/platform'
-import { Outcomes, Steps, Wakeups } from '@app/queue'
+import { Outcomes, StatusChanges, Steps, Wakeups } from '@app/queue'
 import { ArchiveModule } from '../../archive/src/archive.module.js'
 import { AuthorityModule } from '../../authority/src/authority.module.js'
 import { WebhooksModule } from '../../front/src/webhooks/webhooks.module.js'
@@ -38,7 +38,8 @@ function createRuntime(installation: Installation, log: Logger): Runtime {
     entropy: systemEntropy,
     wakeups,
     steps: new Steps(wakeups, log),
-    outcomes
+    outcomes,
+    statusChanges: new StatusChanges()
   }
 }
 

@@ -26,6 +26,7 @@ import {
 import { AuditChainStore, AuditLog, CaStore, openDatabase, WebhookStore } from '@app/storage'
 import { DistributionService, type PublicFile } from '../../front/src/distribution/distribution.service.js'
 import { ConsoleModule } from '../../console/src/console.module.js'
+import { OcspService } from '../../front/src/ocsp/ocsp.service.js'
 import { FrontModule } from '../../front/src/front.module.js'
 import { recordForWebhooks } from '../../front/src/webhooks/webhook-metrics.js'
 import { CaSetup } from '../../authority/src/ca/ca-setup.js'
@@ -93,13 +94,19 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   }
 }
 
-/** The first start of an installation makes a CA, so that there is something to enroll at. */
+/**
+ * The first start of an installation makes a CA, so that there is something to enroll at; a later one adds the built-in
+ * templates that an older version did not have.
+ */
 async function makeFirstCa(installation: Installation): Promise<RunningServer['firstCa']> {
   const database = await openDatabase(installation.owner)
   try {
-    if ((await new CaStore(database.dataSource).list()).length > 0) return undefined
     const keys = installation.keys('authority')
     const setup = new CaSetup({ database, keys, clock: systemClock, entropy: systemEntropy })
+    if ((await new CaStore(database.dataSource).list()).length > 0) {
+      await setup.provideTemplates()
+      return undefined
+    }
     const { certificate } = await setup.createRoot({
       name: firstCaName,
       key: 'rsa-3072',
@@ -215,13 +222,14 @@ async function startPlainListeners(
   const metricsPort = await measured.listen(config.metrics.host, config.metrics.port)
   if (!config.roles.includes('front')) return { http: 0, metrics: metricsPort }
   const distribution = app.get(DistributionService)
+  const ocsp = app.get(OcspService)
   const files: PlainHandler = async ({ path }) => {
     if (path === '/healthz') return { contentType: 'application/json', body: '{"status":"ok"}' }
     const file = await distribution.find(path)
-    if (file === undefined) return undefined
+    if (file === undefined) return ocsp.get(path)
     return { contentType: file.type, body: file.body, headers: cachingHeaders(file) }
   }
-  const http = createPlainListener([files], log)
+  const http = createPlainListener([files], log, [ocsp.post])
   shutdown.add('http', grace => http.close(grace))
   return { http: await http.listen(config.http.host, config.http.port), metrics: metricsPort }
 }

@@ -30,6 +30,8 @@ import { EnrollmentService } from './enrollment/enrollment.service.js'
 import { ErrorsController } from './enrollment/errors.controller.js'
 import { FullResponses } from './enrollment/full-responses.js'
 import { OwnRequests } from './enrollment/own-requests.js'
+import { OcspService } from './ocsp/ocsp.service.js'
+import { OcspSigners } from './ocsp/ocsp-signers.js'
 import { TlsIdentity } from './listener/tls-identity.js'
 import { KeyBasedRenewal } from './requester/key-based-renewal.js'
 import { RequesterGuard } from './requester/requester.guard.js'
@@ -76,6 +78,8 @@ export class FrontModule {
         ExchangeCertificates,
         FullResponses,
         KeyBasedRenewal,
+        OcspService,
+        OcspSigners,
         OwnRequests,
         RequestParties,
         RequesterGuard,

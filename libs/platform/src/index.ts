@@ -43,7 +43,8 @@ export {
   type PlainAnswer,
   type PlainHandler,
   type PlainListener,
-  type PlainRequest
+  type PlainRequest,
+  type PlainPost
 } from './http/plain-listener.js'
 export { createRateLimiter, type RateLimiter } from './http/rate-limit.js'
 export type { ServerTls } from './http/server-tls.js'

@@ -1,6 +1,6 @@
 import type { DynamicModule } from '@nestjs/common'
 import type { Clock, Entropy } from '@app/core'
-import { Outcomes, Steps, Wakeups } from '@app/queue'
+import { Outcomes, StatusChanges, Steps, Wakeups } from '@app/queue'
 import type { Config } from './config/load.js'
 import { CLOCK, CONFIG, ENTROPY, LOG } from './injection.js'
 import type { Logger } from './logger/logger.js'
@@ -14,6 +14,7 @@ export interface Runtime {
   readonly wakeups: Wakeups
   readonly steps: Steps
   readonly outcomes: Outcomes
+  readonly statusChanges: StatusChanges
 }
 
 class RuntimeModule {}
@@ -27,7 +28,8 @@ export function runtimeModule(runtime: Runtime): DynamicModule {
     { provide: ENTROPY, useValue: runtime.entropy },
     { provide: Wakeups, useValue: runtime.wakeups },
     { provide: Steps, useValue: runtime.steps },
-    { provide: Outcomes, useValue: runtime.outcomes }
+    { provide: Outcomes, useValue: runtime.outcomes },
+    { provide: StatusChanges, useValue: runtime.statusChanges }
   ]
   return { module: RuntimeModule, global: true, providers, exports: providers }
 }

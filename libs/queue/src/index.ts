@@ -1,4 +1,5 @@
 export { Outcomes } from './outcomes.js'
+export { StatusChanges } from './status-changes.js'
 export { migrateQueueSchema } from './schema.js'
 export { STEPS, type QueueLog, type QueueName, type Step, type StepRun } from './step.js'
 export { Steps } from './steps.js'

@@ -13,6 +13,8 @@ export interface InternalRequest {
   /** A PKCS#10 where one is needed; what has no names of its own to ask for has none. */
   readonly rawRequest?: Uint8Array
   readonly subject?: string
+  /** Name-value pairs, as text. */
+  readonly requestAttributes?: string
   /** CR_FLG_… */
   readonly rowFlags: number
   readonly submittedAt: Date
@@ -28,7 +30,7 @@ export function internalRequest(request: InternalRequest): NewRequest {
     dialect: 'microsoft',
     rawRequest,
     requestDigest: createHash('sha256').update(templateName).update(publicKey).digest(),
-    requestAttributes: '',
+    requestAttributes: request.requestAttributes ?? '',
     flags: 0,
     rowFlags: request.rowFlags,
     requesterId: SYSTEM_PRINCIPAL,

@@ -11,7 +11,8 @@ describe('the built-in templates', () => {
       WebServer: '2.25.128739000440949695226161724307859048423',
       Computer: '2.25.71043763956403138937922946231553200532',
       CAExchange: '2.25.216075074091006092490115487096076428369',
-      KeyRecoveryAgent: '2.25.186182656819226968946479251508656078498'
+      KeyRecoveryAgent: '2.25.186182656819226968946479251508656078498',
+      OCSPResponseSigning: '2.25.287461626130644909978889509952069358799'
     })
   })
 
@@ -29,9 +30,9 @@ describe('the built-in templates', () => {
     ).toEqual(['UserEncryption'])
   })
 
-  it('keep the exchange and recovery templates from the network', () => {
+  it('keep the exchange, recovery and responder templates from the network', () => {
     const closed = builtInTemplates().filter(({ enroll }) => enroll.length === 0)
-    expect(closed.map(({ name }) => name)).toEqual(['CAExchange', 'KeyRecoveryAgent'])
+    expect(closed.map(({ name }) => name)).toEqual(['CAExchange', 'KeyRecoveryAgent', 'OCSPResponseSigning'])
   })
 
   it('let an officer look at names that the requester supplies', () => {

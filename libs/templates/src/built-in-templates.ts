@@ -16,7 +16,8 @@ const TEMPLATE_OID = {
   WebServer: '2.25.128739000440949695226161724307859048423', // 60da3ac6-cd31-44d2-891a-09a2712407e7
   Computer: '2.25.71043763956403138937922946231553200532', // 357287ff-1e8a-41e3-ad23-59c068c79194
   CAExchange: '2.25.216075074091006092490115487096076428369', // a28e8ba8-b0a7-4254-a269-7c3e0eaee451
-  KeyRecoveryAgent: '2.25.186182656819226968946479251508656078498' // 8c1179b3-1e2e-4ca1-b047-fc69f20bfea2
+  KeyRecoveryAgent: '2.25.186182656819226968946479251508656078498', // 8c1179b3-1e2e-4ca1-b047-fc69f20bfea2
+  OCSPResponseSigning: '2.25.287461626130644909978889509952069358799' // d8431869-b10c-4886-a9f2-ddfcfb6cd4cf
 } as const
 
 const SIGNATURE_PROVIDERS = [{ preference: 1, name: 'Microsoft Software Key Storage Provider' }]
@@ -145,12 +146,31 @@ const keyRecoveryAgent: CertificateTemplate = {
   keyAlgorithms: ['rsa']
 }
 
+const ocspResponseSigning: CertificateTemplate = {
+  ...base,
+  name: 'OCSPResponseSigning',
+  displayName: 'OCSP Response Signing',
+  oid: TEMPLATE_OID.OCSPResponseSigning,
+  generalFlags: flagWord(GENERAL_FLAG.IS_DEFAULT, GENERAL_FLAG.MACHINE_TYPE),
+  enrollmentFlags: ENROLLMENT_FLAG.ADD_OCSP_NOCHECK,
+  subjectNameFlags: SUBJECT_NAME_FLAG.ENROLLEE_SUPPLIES_SUBJECT,
+  validitySeconds: 7 * DAY,
+  overlapSeconds: DAY,
+  keyUsage: ['digitalSignature'],
+  extendedKeyUsages: [OID.id_kp_OCSPSigning],
+  keySpec: 2,
+  minimalKeySize: 256,
+  algorithms: { asymmetricAlgorithm: 'ECDSA_P256', hashAlgorithm: 'SHA256' },
+  keyAlgorithms: ['P-256']
+}
+
 /**
- * The templates of a new installation. `CAExchange` and `KeyRecoveryAgent` let nobody enroll over the network: the
- * first is used by the CA for itself, the second by an operator who makes a recovery agent.
+ * The templates of a new installation. `CAExchange`, `KeyRecoveryAgent` and `OCSPResponseSigning` let nobody enroll over
+ * the network: the first and the last are used by the installation for itself, the second by an operator who makes a
+ * recovery agent.
  */
 export function builtInTemplates(): CertificateTemplate[] {
-  return [userEncryption, userSignature, webServer, computer, caExchange, keyRecoveryAgent]
+  return [userEncryption, userSignature, webServer, computer, caExchange, keyRecoveryAgent, ocspResponseSigning]
 }
 
 /** The built-in template of CA exchange certificates (MS-WCCE 3.2.1.4.3.2.15). */
@@ -161,3 +181,6 @@ export const KEY_RECOVERY_AGENT_TEMPLATE: CertificateTemplate = keyRecoveryAgent
 
 /** The built-in template of TLS servers' certificates. */
 export const WEB_SERVER_TEMPLATE: CertificateTemplate = webServer
+
+/** The built-in template of delegated OCSP responders (RFC 6960, 4.2.2.2). */
+export const OCSP_RESPONSE_SIGNING_TEMPLATE: CertificateTemplate = ocspResponseSigning

@@ -108,6 +108,16 @@ export const abuseRules: readonly TemplateRule[] = [
       isFor(template, OID.szOID_KP_CA_EXCHANGE) && template.enroll.length > 0
         ? 'Clients wrap their keys for the holder of an exchange certificate, and others than the CA may enroll for it.'
         : undefined
+  },
+  {
+    rule: 'ocsp-approval',
+    severity: 'error',
+    where: ['extendedKeyUsages', 'applicationPolicies', 'enroll', 'enrollmentFlags', 'raSignatures'],
+    remedy: `${APPROVAL}, or let no group enroll.`,
+    check: template =>
+      isFor(template, OID.id_kp_OCSPSigning) && template.enroll.length > 0 && !isApprovalNeeded(template)
+        ? 'OCSP responders, who tell which certificates are revoked, are certified without approval.'
+        : undefined
   }
 ]
 

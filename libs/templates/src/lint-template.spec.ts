@@ -89,6 +89,7 @@ const broken: readonly [string, string, CertificateTemplate][] = [
     'a client gets an exchange certificate',
     { ...encryption, extendedKeyUsages: [OID.szOID_KP_CA_EXCHANGE] }
   ],
+  ['ocsp-approval', 'a client answers for the CA', { ...encryption, extendedKeyUsages: [OID.id_kp_OCSPSigning] }],
   [
     'archival-signature-key',
     'non-repudiation keys archived',

@@ -11,6 +11,15 @@ export * from './microsoft-extension.js'
 export * from './name.js'
 export * from './name-attribute.js'
 export * from './name-text.js'
+export * from './ocsp-cert-id.js'
+export {
+  decodeOcspRequest,
+  encodeOcspRequest,
+  OCSP_LIMITS,
+  ocspNonceExtension,
+  type OcspRequest
+} from './ocsp-request.js'
+export * from './ocsp-response.js'
 export * from './pkcs10.js'
 export * from './public-key.js'
 export * from './signature.js'

@@ -1,11 +1,12 @@
 import { isIP } from 'node:net'
 import { Inject, Injectable } from '@nestjs/common'
 import { AppError, type Entropy, type TemplateId } from '@app/core'
-import { decodeStoredRequest } from '@app/cmc'
+import { decodeStoredRequest, findRequestAttributes, parseRequestAttributes } from '@app/cmc'
 import {
   newSerialNumber,
   prepareCertificate,
   prepareExchangeCertificate,
+  prepareOcspCertificate,
   prepareRecoveryAgentCertificate,
   prepareServerCertificate,
   type Issuer,
@@ -58,8 +59,8 @@ export class OrderPreparation {
       if (principal === undefined) {
         throw new AppError('enroll_denied', `The account ${row.requesterName} is gone or disabled.`)
       }
-      const ca = await this.registry.get(row.caId)
       const isOwn = principal.kind === 'system'
+      const ca = isOwn ? await this.issuingCa(row) : await this.registry.get(row.caId)
       const prepared = isOwn
         ? this.prepareInternal(row, ca, now)
         : await this.prepareFor(row, principal, edits, ca, now)
@@ -115,6 +116,13 @@ export class OrderPreparation {
     return found.definition
   }
 
+  /** A responder tells of the certificates of one key, and must be certified with that (RFC 6960, 4.2.2.2). */
+  private issuingCa({ caId, templateName, requestAttributes }: RequestRow): Promise<IssuingCa> {
+    if (templateName !== 'OCSPResponseSigning') return this.registry.get(caId)
+    const [keyIndex] = findRequestAttributes(parseRequestAttributes(requestAttributes), 'KeyIndex')
+    return this.registry.getKey(caId, Number(keyIndex))
+  }
+
   private prepareInternal(row: RequestRow, ca: IssuingCa, now: Date): PreparedCertificate {
     const common = this.commonTo(row, ca, now)
     switch (row.templateName) {
@@ -134,6 +142,8 @@ export class OrderPreparation {
           validitySeconds: serverValiditySeconds
         })
       }
+      case 'OCSPResponseSigning':
+        return prepareOcspCertificate({ ...common, validitySeconds: this.config.ocsp.certificateHours * 3600 })
       default:
         throw new AppError(
           'template_unknown',
