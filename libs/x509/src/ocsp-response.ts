@@ -199,7 +199,10 @@ export function decodeOcspResponse(bytes: Uint8Array): OcspResponse {
   const name = Object.entries(OCSP_STATUSES).find(([, value]) => value === number)?.[0] as OcspStatus | undefined
   const field = outer.optionalExplicit(0, 'responseBytes')
   if (name === undefined || (name === 'successful') !== (field !== undefined)) {
-    throw new AppError('x509_structure', 'The OCSP response has an unknown status, or one that its content contradicts.')
+    throw new AppError(
+      'x509_structure',
+      'The OCSP response has an unknown status, or one that its content contradicts.'
+    )
   }
   const basic = field === undefined ? undefined : decodeResponseBytes(field)
   outer.end('OCSPResponse')

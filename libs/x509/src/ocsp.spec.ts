@@ -96,9 +96,7 @@ describe('an OCSP request', () => {
     [
       'with a critical extension of one certificate',
       encodeSequence(
-        encodeSequence(
-          encodeSequence(encodeSequence(certId(serial), encodeContext(0, encodeExtensions([critical]))))
-        )
+        encodeSequence(encodeSequence(encodeSequence(certId(serial), encodeContext(0, encodeExtensions([critical])))))
       ),
       'x509_structure'
     ],
@@ -115,7 +113,11 @@ describe('an OCSP request', () => {
       'x509_structure'
     ],
     ['with a serial number of 21 octets', encodeOcspRequest([certId(randomBytes(21).fill(1, 0, 1))]), 'x509_structure'],
-    ['with an empty list of extensions', encodeSequence(encodeSequence(encodeSequence(request), encodeContext(2, encodeSequence()))), 'x509_structure'],
+    [
+      'with an empty list of extensions',
+      encodeSequence(encodeSequence(encodeSequence(request), encodeContext(2, encodeSequence()))),
+      'x509_structure'
+    ],
     ['with bytes after it', Buffer.concat([encodeOcspRequest([certId(serial)]), encodeNull()]), 'der_trailing_bytes'],
     ['of more than 8 KiB', Buffer.concat([encodeOcspRequest([certId(serial)]), Buffer.alloc(8192)]), 'der_too_large'],
     ['of nothing', Buffer.alloc(0), 'der_tag_unexpected']
