@@ -130,7 +130,8 @@ describe('an OCSP request', () => {
     const bytes = encodeOcspRequest([certId(serial), certId(Buffer.of(5), 'sha256')], randomBytes(32))
     fc.assert(
       fc.property(mutationsOf(bytes), mutated => {
-        codeOf(() => decodeOcspRequest(mutated))
+        // What is no error of the program's own is thrown on.
+        expect(codeOf(() => decodeOcspRequest(mutated)) ?? 'read').toMatch(/^(?:read|der_|x509_)/)
       }),
       { numRuns: 1000 }
     )
