@@ -89,6 +89,8 @@ const FAIL_INFO_BY_CODE = {
   key_in_use: 'noKeyReuse',
   legacy_digest_denied: 'badAlg',
   subject_missing: 'badRequest',
+  name_deceptive: 'badRequest',
+  names_too_many: 'badRequest',
   subject_too_long: 'badRequest',
   subject_alt_name_required: 'badRequest',
   subject_upn_missing: 'badRequest',

@@ -89,6 +89,8 @@ const HRESULT_BY_CODE = {
   key_in_use: 'NTE_PERM',
   legacy_digest_denied: 'NTE_NOT_SUPPORTED',
   subject_missing: 'CERTSRV_E_BAD_REQUESTSUBJECT',
+  name_deceptive: 'CERTSRV_E_BAD_REQUESTSUBJECT',
+  names_too_many: 'CERTSRV_E_BAD_REQUESTSUBJECT',
   subject_too_long: 'CERTSRV_E_ENCODING_LENGTH',
   subject_alt_name_required: 'CERTSRV_E_SUBJECT_ALT_NAME_REQUIRED',
   subject_upn_missing: 'CERTSRV_E_SUBJECT_UPN_REQUIRED',

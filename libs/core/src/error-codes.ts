@@ -95,6 +95,8 @@ export const ERROR_CODES = {
   key_in_use: 'the key has been certified for another principal',
   legacy_digest_denied: 'the proof of possession uses SHA-1 and the template does not allow it',
   subject_missing: 'neither a subject nor a subject alternative name would be in the certificate',
+  name_deceptive: 'a requested name has characters that cannot be seen, or mixes scripts so that it reads as another',
+  names_too_many: 'the request has more alternative names than a certificate may have',
   subject_too_long: 'a name component is longer than its limit',
   subject_alt_name_required: 'the template demands a subject alternative name and the request has none',
   subject_upn_missing: 'the template needs a UPN that the principal lacks',

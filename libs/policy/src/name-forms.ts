@@ -22,6 +22,28 @@ export function isPrincipalName(text: string): boolean {
   return text.length <= 1024 && text.isWellFormed() && /^[^\p{Cc}\p{Z}@]+@[^\p{Cc}\p{Z}@]+$/u.test(text)
 }
 
+/** Scripts with letters that look like those of each other (Unicode Technical Standard 39, 5.1). */
+const CONFUSABLE_SCRIPTS = [
+  /\p{Script=Latin}/u,
+  /\p{Script=Cyrillic}/u,
+  /\p{Script=Greek}/u,
+  /\p{Script=Armenian}/u,
+  /\p{Script=Cherokee}/u
+]
+
+/**
+ * Why text reads as other text than it is: characters that cannot be seen or change the direction of others, or letters
+ * of scripts that look alike within one word. Undefined when it does not.
+ */
+export function findDeception(text: string): string | undefined {
+  if (!text.isWellFormed() || /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u.test(text)) {
+    return 'has characters that cannot be seen'
+  }
+  const words = text.match(/[\p{L}\p{M}]+/gu) ?? []
+  const isMixed = words.some(word => CONFUSABLE_SCRIPTS.filter(script => script.test(word)).length > 1)
+  return isMixed ? 'mixes letters of scripts that look alike in one word' : undefined
+}
+
 /** A user principal name as an otherName (1.3.6.1.4.1.311.20.2.3): a UTF8String. */
 export function encodePrincipalName(upn: string): GeneralName {
   return { kind: 'otherName', oid: OID.szOID_NT_PRINCIPAL_NAME, value: encodeUtf8String(upn) }

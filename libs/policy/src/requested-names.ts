@@ -12,19 +12,24 @@ import {
   type NameAttribute,
   type NameAttributeInput
 } from '@app/x509'
-import { encodePrincipalName, isDnsName, isMailAddress, isPrincipalName } from './name-forms.js'
+import { encodePrincipalName, findDeception, isDnsName, isMailAddress, isPrincipalName } from './name-forms.js'
 import type { RequestToJudge } from './request-to-judge.js'
+
+/** More names than this are those of several services, and nobody who approves them reads them. */
+const MAX_ALT_NAMES = 100
 
 /**
  * The subject that a request may have where its template lets the requester supply it: attributes of the known types,
  * in the order of the request and re-encoded. A mail address is not taken: its place is the alternative name
- * (RFC 5280, 4.1.2.6). What is of another type is left out.
+ * (RFC 5280, 4.1.2.6). What is of another type is left out. Throws `name_deceptive`.
  */
 export function requestedSubject(request: Pick<RequestToJudge, 'subject'>): NameAttributeInput[][] {
   const rdns = request.subject?.rdns ?? []
   return rdns
     .map(rdn =>
-      rdn.filter(attribute => findSubjectObjection(attribute) === undefined).map(({ type, value }) => ({ type, value }))
+      rdn
+        .filter(attribute => findSubjectObjection(attribute) === undefined)
+        .map(({ type, value }) => ({ type, value: requireHonest(value) }))
     )
     .filter(rdn => rdn.length > 0)
 }
@@ -42,7 +47,7 @@ export function findSubjectObjection({ type, tag, value }: NameAttribute): strin
 /**
  * The alternative names that a request may have where its template lets the requester supply them: DNS names, IP
  * addresses, mail addresses and URIs, and a UPN where the template's certificates log on. Names of other forms are left
- * out. Throws `x509_structure` for a name that is none.
+ * out. Throws `x509_structure` for a name that is none, `name_deceptive`, and `names_too_many`.
  */
 export function requestedAltNames(
   template: CertificateTemplate,
@@ -50,7 +55,15 @@ export function requestedAltNames(
 ): GeneralName[] {
   const extension = findExtension(request, OID.id_ce_subjectAltName)
   if (extension === undefined) return []
-  return decodeSubjectAltName(extension.value).flatMap(name => {
+  const asked = decodeSubjectAltName(extension.value)
+  if (asked.length > MAX_ALT_NAMES) {
+    throw new AppError(
+      'names_too_many',
+      `The request has ${asked.length} alternative names; at most ${MAX_ALT_NAMES} are taken. Make several requests.`,
+      { names: asked.length, limit: MAX_ALT_NAMES }
+    )
+  }
+  return asked.flatMap(name => {
     const taken = takenName(template, name)
     return taken === undefined ? [] : [taken]
   })
@@ -69,7 +82,7 @@ function takenName(template: CertificateTemplate, name: GeneralName): GeneralNam
     case 'otherName': {
       const upn = findAltNameObjection(template, name) === undefined ? findUserPrincipalName(name) : undefined
       if (upn === undefined) return undefined
-      return isPrincipalName(upn) ? encodePrincipalName(upn) : refuse('user principal name', upn)
+      return isPrincipalName(upn) ? encodePrincipalName(requireHonest(upn)) : refuse('user principal name', upn)
     }
     default:
       return undefined
@@ -92,6 +105,13 @@ export function findAltNameObjection(template: CertificateTemplate, name: Genera
     default:
       return 'Alternative names of this form are not taken from requests.'
   }
+}
+
+function requireHonest(value: string): string {
+  const deception = findDeception(value)
+  if (deception === undefined) return value
+  const shown = JSON.stringify(value.slice(0, 100))
+  throw new AppError('name_deceptive', `The request has the name ${shown}, which ${deception}.`, { deception })
 }
 
 function refuse(what: string, value: string): never {

@@ -88,6 +88,8 @@ const STATUS = {
   key_in_use: 409,
   legacy_digest_denied: 422,
   subject_missing: 422,
+  name_deceptive: 422,
+  names_too_many: 422,
   subject_too_long: 422,
   subject_alt_name_required: 422,
   subject_upn_missing: 422,
