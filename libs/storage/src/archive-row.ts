@@ -53,8 +53,8 @@ export interface EnvelopeRow {
 /** An archived key sealed to recovery agents. */
 export interface SealedKeyRow {
   readonly requestId: RequestId
-  /** How the agents open it; `any-agent`: each of them alone. */
-  readonly mode: string
+  /** How the agents open it; `any-agent`: each of them alone; `threshold`: several together. */
+  readonly mode: 'any-agent' | 'threshold'
   /** ContentInfo, DER. */
   readonly sealed: Buffer
   readonly keyFormat: string

@@ -29,11 +29,21 @@ export interface AlgorithmChoices {
   readonly keySecurityDescriptor?: string
 }
 
-/** How an archived key is sealed. `any-agent`: to `agentCount` recovery agents, each of whom can open it alone. */
-export interface ArchivalSettings {
-  readonly mode: 'any-agent'
-  readonly agentCount: number
-}
+/** How an archived key is sealed to `agentCount` recovery agents, and who must agree before it is recovered. */
+export type ArchivalSettings =
+  | {
+      /** `threshold` of them open it together; fewer learn nothing, however they try. */
+      readonly mode: 'threshold'
+      readonly agentCount: number
+      readonly threshold: number
+    }
+  | {
+      /** Each of them can open it alone, as in AD CS; so many must approve before one of them is handed it. */
+      readonly mode: 'any-agent'
+      readonly agentCount: number
+      /** 2 when absent, 1 where there is one agent. */
+      readonly approvals?: number
+    }
 
 /** A value of a directory attribute: text, or base64 of what is not printable text. */
 export type StoredValue = string | { readonly base64: string }

@@ -1,6 +1,6 @@
 import { OID } from '@app/oid'
 import type { TemplateRule } from './template-rule.js'
-import { isArchivalRequired } from './template-traits.js'
+import { isArchivalRequired, recoveryQuorumOf } from './template-traits.js'
 
 const ENCRYPTION_USAGES: ReadonlySet<string> = new Set(['keyEncipherment', 'dataEncipherment', 'keyAgreement'])
 
@@ -62,6 +62,19 @@ export const archivalRules: readonly TemplateRule[] = [
       return symmetricAlgorithm.toUpperCase().startsWith('AES') && symmetricKeyLength >= 128
         ? undefined
         : `Clients transport their keys under ${symmetricAlgorithm} with ${symmetricKeyLength} bits.`
+    }
+  },
+  {
+    rule: 'archival-quorum',
+    severity: 'warning',
+    where: ['archival'],
+    remedy: 'Seal to more agents than must work together, and have two or more of them agree.',
+    check: ({ archival }) => {
+      if (archival === undefined) return undefined
+      if (recoveryQuorumOf(archival) === 1) return 'One agent recovers an archived key without asking anybody.'
+      return archival.mode === 'threshold' && archival.threshold === archival.agentCount
+        ? `All ${archival.agentCount} agents must open a key together: when one of them is lost, so is every key.`
+        : undefined
     }
   }
 ]

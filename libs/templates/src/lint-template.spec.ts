@@ -103,6 +103,17 @@ const broken: readonly [string, string, CertificateTemplate][] = [
   ],
   ['archival-purpose', 'archived keys that log on', { ...encryption, extendedKeyUsages: [OID.id_kp_clientAuth] }],
   ['archival-cipher', 'transport under the default cipher', { ...encryption, algorithms: {} }],
+  ['archival-quorum', 'one agent recovers alone', { ...encryption, archival: { mode: 'any-agent', agentCount: 1 } }],
+  [
+    'archival-quorum',
+    'two agents, and one approval',
+    { ...encryption, archival: { mode: 'any-agent', agentCount: 2, approvals: 1 } }
+  ],
+  [
+    'archival-quorum',
+    'no agent to spare',
+    { ...encryption, archival: { mode: 'threshold', agentCount: 2, threshold: 2 } }
+  ],
   [
     'archival-cipher',
     'transport under 3DES',

@@ -52,6 +52,21 @@ describe('the JSON form of a template', () => {
     ['an overlap as long as the validity', { ...json, overlapSeconds: 31_536_000 }, '/overlapSeconds'],
     ['archival that the flags do not ask for', { ...json, privateKeyFlags: 0 }, '/archival'],
     ['archival without agents', { ...json, archival: { mode: 'any-agent', agentCount: 0 } }, '/archival/agentCount'],
+    [
+      'more approvals than agents',
+      { ...json, archival: { mode: 'any-agent', agentCount: 2, approvals: 3 } },
+      '/archival/approvals'
+    ],
+    [
+      'a threshold above the number of agents',
+      { ...json, archival: { mode: 'threshold', agentCount: 2, threshold: 3 } },
+      '/archival/threshold'
+    ],
+    [
+      'a threshold of one',
+      { ...json, archival: { mode: 'threshold', agentCount: 2, threshold: 1 } },
+      '/archival/threshold'
+    ],
     ['a template that nobody need approve', { ...json, approvals: 0 }, '/approvals'],
     ['a time to decide in of no length', { ...json, pendingSeconds: 0 }, '/pendingSeconds'],
     ['a list instead of a template', [], '']

@@ -317,7 +317,17 @@ const anyTemplate: fc.Arbitrary<CertificateTemplate> = fc
     optional('approvals', fc.integer({ min: 1, max: 16 })),
     optional('pendingSeconds', fc.integer({ min: 60, max: 10 ** 8 })),
     optional('directoryEntry', directoryEntry),
-    optional('archival', fc.record({ mode: fc.constant('any-agent'), agentCount: fc.integer({ min: 1, max: 64 }) }))
+    optional(
+      'archival',
+      fc.oneof(
+        fc.record({ mode: fc.constant('any-agent'), agentCount: fc.integer({ min: 1, max: 64 }) }),
+        fc.record({
+          mode: fc.constant('threshold'),
+          agentCount: fc.constant(64),
+          threshold: fc.integer({ min: 2, max: 64 })
+        })
+      )
+    )
   )
   .map(parts => {
     const template = Object.assign({}, ...parts) as CertificateTemplate

@@ -39,7 +39,22 @@ const algorithms = z.strictObject({
   keySecurityDescriptor: name(4096).exactOptional()
 })
 
-const archival = z.strictObject({ mode: z.literal('any-agent'), agentCount: z.number().int().min(1).max(64) })
+const agentCount = z.number().int().min(1).max(64)
+const archival = z
+  .discriminatedUnion('mode', [
+    z.strictObject({ mode: z.literal('threshold'), agentCount, threshold: z.number().int().min(2).max(64) }),
+    z.strictObject({
+      mode: z.literal('any-agent'),
+      agentCount,
+      approvals: z.number().int().min(1).max(64).exactOptional()
+    })
+  ])
+  .superRefine((settings, context) => {
+    const [member, demanded] =
+      settings.mode === 'threshold' ? ['threshold', settings.threshold] : ['approvals', settings.approvals ?? 1]
+    if (demanded <= settings.agentCount) return
+    context.addIssue({ code: 'custom', path: [member], message: 'must not be more than agentCount' })
+  })
 
 const printable = z
   .string()

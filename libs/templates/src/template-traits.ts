@@ -1,5 +1,5 @@
 import { OID } from '@app/oid'
-import type { CertificateTemplate } from './certificate-template.js'
+import type { ArchivalSettings, CertificateTemplate } from './certificate-template.js'
 import { ENROLLMENT_FLAG, GENERAL_FLAG, isFlagSet, PRIVATE_KEY_FLAG, SUBJECT_NAME_FLAG } from './flags.js'
 
 /** Extended key usages by which a holder logs on as the certificate's subject. */
@@ -64,4 +64,10 @@ export function isForCa(template: CertificateTemplate): boolean {
 /** Whether the template is for computers. */
 export function isForMachines(template: CertificateTemplate): boolean {
   return isFlagSet(template.generalFlags, GENERAL_FLAG.MACHINE_TYPE)
+}
+
+/** How many recovery agents must agree before an archived key is recovered. */
+export function recoveryQuorumOf(archival: ArchivalSettings): number {
+  if (archival.mode === 'threshold') return archival.threshold
+  return archival.approvals ?? Math.min(2, archival.agentCount)
 }

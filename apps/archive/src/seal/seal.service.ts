@@ -1,6 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { AppError, type Entropy, type RequestId } from '@app/core'
-import { archivedKeyRecipient, openArchivedKey, sealToAgents, verifySealedKey, type OpenedKey } from '@app/escrow'
+import { AppError, type Entropy } from '@app/core'
+import {
+  archivedKeyRecipient,
+  openArchivedKey,
+  sealToAgents,
+  sealToThreshold,
+  verifySealedKey,
+  verifyThresholdSealedKey,
+  type OpenedKey
+} from '@app/escrow'
 import { ENTROPY, isPassing, LOG, rowFailure, type Logger } from '@app/platform'
 import type { StepRun } from '@app/queue'
 import {
@@ -12,9 +20,9 @@ import {
   type RequestMove,
   type Unit
 } from '@app/storage'
-import { decodePublicKey } from '@app/x509'
+import { decodePublicKey, type PublicKeyInfo } from '@app/x509'
 import { ExchangeKeys } from '../inventory/exchange-keys.js'
-import { SealingAgents, type SealingAgent } from './sealing-agents.js'
+import { SealingAgents, type Sealing } from './sealing-agents.js'
 
 const batchSize = 32
 const retryAfter = 15_000
@@ -103,48 +111,47 @@ export class SealService {
       if (envelope === undefined || row.publicKey === null) {
         throw new AppError('archived_key_required', 'The template demands an archived key and none was received.')
       }
-      const agents = await agentsFor(row)
+      const sealing = await agentsFor(row)
       const recipient = archivedKeyRecipient(envelope.envelope)
       const decrypter = await decrypterFor({ ...row, recipient })
+      const requestedPublicKey = decodePublicKey(row.publicKey)
       const key = await openArchivedKey({
         envelope: envelope.envelope,
-        requestedPublicKey: decodePublicKey(row.publicKey),
+        requestedPublicKey,
         decrypter,
-        use: opened => {
-          const certificates = agents.map(agent => agent.certificate)
-          const sealed = sealToAgents({
-            plaintext: opened.plaintext,
-            agents: certificates,
-            entropy: this.entropy
-          })
-          verifySealedKey(sealed, certificates)
-          return sealedKey(row.id, sealed, opened, agents, now)
-        }
+        use: async opened => ({
+          requestId: row.id,
+          ...(await this.seal(opened, requestedPublicKey, sealing)),
+          keyFormat: opened.format,
+          algorithm: opened.algorithm,
+          bits: opened.bits,
+          sealedAt: now,
+          agentIds: sealing.agents.map(agent => agent.id)
+        })
       })
       return { kind: 'sealed', key }
     } catch (error) {
       return isPassing(error) ? { kind: 'later' } : { kind: 'failed', error: rowFailure(error, row, this.log) }
     }
   }
-}
 
-function sealedKey(
-  requestId: RequestId,
-  sealed: Uint8Array,
-  opened: OpenedKey,
-  agents: readonly SealingAgent[],
-  now: Date
-): NewSealedKey {
-  return {
-    requestId,
-    mode: 'any-agent',
-    sealed: Buffer.from(sealed),
-    keyFormat: opened.format,
-    algorithm: opened.algorithm,
-    bits: opened.bits,
-    contentEncryption: 'aes-256-cbc',
-    sealedAt: now,
-    agentIds: agents.map(agent => agent.id)
+  /** Seals as the template says and reads the result back. */
+  private async seal(
+    { plaintext }: OpenedKey,
+    publicKey: PublicKeyInfo,
+    { settings, agents: chosen }: Sealing
+  ): Promise<Pick<NewSealedKey, 'mode' | 'sealed' | 'contentEncryption'>> {
+    const { entropy } = this
+    const agents = chosen.map(agent => agent.certificate)
+    if (settings.mode === 'threshold') {
+      const { mode, threshold } = settings
+      const sealed = await sealToThreshold({ plaintext, publicKey, agents, threshold, entropy })
+      verifyThresholdSealedKey(sealed, { agents, threshold, publicKey })
+      return { mode, sealed, contentEncryption: 'aes-256-gcm' }
+    }
+    const sealed = sealToAgents({ plaintext, agents, entropy })
+    verifySealedKey(sealed, agents)
+    return { mode: settings.mode, sealed, contentEncryption: 'aes-256-cbc' }
   }
 }
 

@@ -2,12 +2,19 @@ import { Injectable } from '@nestjs/common'
 import { AppError, equalBytes, memoized, type AgentId, type CaId, type TemplateId } from '@app/core'
 import { judgeAgentCertificate } from '@app/escrow'
 import { AgentStore, TemplateStore, type AgentRow, type RequestForSealing } from '@app/storage'
+import type { ArchivalSettings } from '@app/templates'
 import { decodeCertificate, type Certificate } from '@app/x509'
 
 /** A recovery agent that keys can be sealed to now. */
 export interface SealingAgent {
   readonly id: AgentId
   readonly certificate: Certificate
+}
+
+/** How and to whom a key is sealed. */
+export interface Sealing {
+  readonly settings: ArchivalSettings
+  readonly agents: readonly SealingAgent[]
 }
 
 /** The agents of a CA. */
@@ -20,7 +27,7 @@ interface AgentsOfCa {
 @Injectable()
 export class SealingAgents {
   /** A version of a template never changes, so it is read once; an agent's certificate is judged once. */
-  private readonly demands = new Map<TemplateId, number>()
+  private readonly demands = new Map<TemplateId, ArchivalSettings>()
   private readonly sound = new Map<AgentId, Certificate>()
 
   constructor(
@@ -33,10 +40,11 @@ export class SealingAgents {
    * request's number, so that the work of recovery is spread. Which agents a CA has is read once for the batch. What it
    * returns throws `no_valid_recovery_agent` when fewer are usable than demanded.
    */
-  batch(now: Date): (row: RequestForSealing) => Promise<readonly SealingAgent[]> {
+  batch(now: Date): (row: RequestForSealing) => Promise<Sealing> {
     const agentsOf = memoized((caId: CaId) => this.agentsOf(caId, now))
     return async row => {
-      const demanded = await this.demandOf(row)
+      const settings = await this.demandOf(row)
+      const { agentCount: demanded } = settings
       const { usable, active } = await agentsOf(row.caId)
       if (usable.length < demanded || usable.length === 0) {
         throw new AppError(
@@ -46,18 +54,19 @@ export class SealingAgents {
         )
       }
       const first = row.id % usable.length
-      return [...usable.slice(first), ...usable.slice(0, first)].slice(0, demanded)
+      return { settings, agents: [...usable.slice(first), ...usable.slice(0, first)].slice(0, demanded) }
     }
   }
 
-  private async demandOf({ templateId }: RequestForSealing): Promise<number> {
-    if (templateId === null) return 1
-    const known = this.demands.get(templateId)
+  private async demandOf({ id, templateId }: RequestForSealing): Promise<ArchivalSettings> {
+    const known = templateId === null ? undefined : this.demands.get(templateId)
     if (known !== undefined) return known
-    const template = await this.templates.find(templateId)
-    const demanded = template?.definition.archival?.agentCount ?? 1
-    if (template !== undefined) this.demands.set(templateId, demanded)
-    return demanded
+    const archival = templateId === null ? undefined : (await this.templates.find(templateId))?.definition.archival
+    if (templateId === null || archival === undefined) {
+      throw new AppError('internal', `Request ${id} is to be sealed after a template that does not archive.`)
+    }
+    this.demands.set(templateId, archival)
+    return archival
   }
 
   private async agentsOf(caId: CaId, now: Date): Promise<AgentsOfCa> {
