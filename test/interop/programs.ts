@@ -11,6 +11,7 @@ export type JavaProgram = keyof JavaReports
 
 const debianPackages = {
   openssl: 'openssl',
+  python3: 'python3',
   java: 'default-jdk-headless',
   javac: 'default-jdk-headless',
   bcprov: 'libbcprov-java',
@@ -19,7 +20,7 @@ const debianPackages = {
   postgres: 'postgresql'
 } as const
 
-type Program = 'openssl' | 'java' | 'javac'
+type Program = 'openssl' | 'python3' | 'java' | 'javac'
 
 const jarNames = ['bcprov', 'bcutil', 'bcpkix'] as const
 const debianJarDirectory = '/usr/share/java'
@@ -133,6 +134,11 @@ export async function runOpenssl(
   await opensslChecked
   const flat = args.flat()
   return run('openssl', flat[0] ?? '', flat, input)
+}
+
+/** What a Python program writes to its standard output. Throws with its complaint when it ends with another code than 0. */
+export async function runPython(program: string, ...args: readonly string[]): Promise<string> {
+  return (await run('python3', 'program', ['-', ...args], program)).toString()
 }
 
 /**
