@@ -7,6 +7,7 @@ import type { TestServer } from './server.js'
 export async function administer<T>({ config }: Pick<TestServer, 'config'>, action: () => Promise<T>): Promise<T> {
   vi.stubEnv('CERTKEEP_HOME', config.home)
   vi.stubEnv('CERTKEEP_DATABASE_URL', config.databaseUrl)
+  vi.stubEnv('CERTKEEP_HTTP_BASE_URL', config.httpBaseUrl)
   try {
     return await action()
   } finally {

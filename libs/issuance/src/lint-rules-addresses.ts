@@ -6,6 +6,9 @@ const HTTP = /^http:\/\/[^\s/?#]+/i
 /** A distinguished name and, after `?`, the attribute: `ldap://host/CN=CA?certificateRevocationList;binary`. */
 const LDAP_WITH_ATTRIBUTE = /^ldap:\/\/[^/?#\s]*\/[^?\s]+\?[a-z][a-z0-9-]*(?:;binary)?(?:\?|$)/i
 
+/** A host of one label; an IPv6 address is in brackets. */
+const LOCAL = /^(?:http|ldap):\/\/[a-z0-9_-]+(?::\d+)?(?:[/?#]|$)/i
+
 const isLdap = (url: string): boolean => /^ldap:/i.test(url)
 
 /** The addresses that a certificate names. */
@@ -65,6 +68,17 @@ export const addressRules: readonly LintRule[] = [
       [...crlUrls, ...(access?.caIssuers ?? [])].some(url => /^ldap:\/\/\//i.test(url))
         ? 'An LDAP address names no host, so only members of one directory find it.'
         : undefined
+  },
+  {
+    id: 'address-host',
+    citation: 'RFC 5280, 4.2.1.6',
+    severity: 'warning',
+    check: ({ crlUrls = [], access }) => {
+      const local = [...crlUrls, ...(access?.caIssuers ?? []), ...(access?.ocsp ?? [])].find(url => LOCAL.test(url))
+      return local === undefined
+        ? undefined
+        : `The address ${local} has a host name that is good on this machine alone.`
+    }
   },
   {
     id: 'ca-address-missing',

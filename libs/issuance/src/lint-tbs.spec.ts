@@ -397,6 +397,7 @@ const broken: readonly Fault[] = [
     'an LDAP address without host',
     withExtensions(crlAt('ldap:///CN=Example%20CA?certificateRevocationList;binary'))
   ],
+  ['address-host', 'an address on this machine', withExtensions(crlAt('http://localhost:8080/ca.crl'))],
   ['ca-address-missing', 'no address of the CA certificate', without(OID.id_pe_authorityInfoAccess)],
   ['key-usage-ca-crl', 'a CA that signs no CRL', asCa(usage('keyCertSign'))],
   ['key-usage-ca-encrypts', 'a CA that transports keys', asCa(usage('keyCertSign', 'cRLSign', 'keyEncipherment'))],
