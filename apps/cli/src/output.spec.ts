@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { tableOf } from './output.js'
+import { gridOf, tableOf } from './output.js'
 
 describe('a table', () => {
   it('has a line for each fact, aligned, and leaves out what is absent', () => {
@@ -29,5 +29,16 @@ describe('a table', () => {
     expect(tableOf({ subject: 'CN=\u001b[2Jx\r\n', list: ['\u009b1m'] })).toBe(
       'subject  CN=\\x1b[2Jx\\x0d\\x0a\nlist\n  - \\x9b1m\n'
     )
+  })
+})
+
+describe('a list of rows', () => {
+  it('has a line of names and one for each row, aligned, and nothing when there is no row', () => {
+    const rows = [
+      { id: 7, state: 'pending', subject: 'CN=a\u001b' },
+      { id: 12, state: 'denied', subject: '' }
+    ]
+    expect(gridOf(rows)).toBe('id  state    subject\n7   pending  CN=a\\x1b\n12  denied\n')
+    expect(gridOf([])).toBe('')
   })
 })

@@ -57,6 +57,23 @@ function plainText(text: string): string {
   return text.replace(/[\x00-\x1f\x7f-\x9f]/g, control => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
+/** Rows of the same members as a table under a line of their names; nothing when there is no row. */
+export function printRows(rows: readonly Readonly<Record<string, string | number>>[]): Promise<void> {
+  return print(gridOf(rows))
+}
+
+/** See {@link printRows}. */
+export function gridOf(rows: readonly Readonly<Record<string, string | number>>[]): string {
+  const [first] = rows
+  if (first === undefined) return ''
+  const names = Object.keys(first)
+  const lines = [names, ...rows.map(row => names.map(name => plainText(String(row[name] ?? ''))))]
+  const widths = names.map((_, column) => lines.reduce((most, line) => Math.max(most, line[column]?.length ?? 0), 0))
+  const aligned = (line: readonly string[]): string =>
+    line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')
+  return lines.map(line => `${aligned(line).trimEnd()}\n`).join('')
+}
+
 /** Writes data to stdout and resolves when it is on its way. */
 export async function print(data: string | Uint8Array): Promise<void> {
   if (!process.stdout.write(data)) await once(process.stdout, 'drain')

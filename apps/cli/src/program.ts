@@ -13,6 +13,7 @@ import { registerEnroll } from './enroll.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js'
 import { registerKey } from './key.js'
 import { errorLine } from './output.js'
+import { registerQueue } from './queue.js'
 import { registerRequest } from './request.js'
 import { registerServe } from './serve.js'
 import { registerTemplate } from './template.js'
@@ -33,6 +34,7 @@ export function createProgram(): Command {
   registerAgent(program)
   registerDirectory(program)
   registerTemplate(program)
+  registerQueue(program)
   registerAudit(program)
   registerWebhook(program)
   registerConfig(program)

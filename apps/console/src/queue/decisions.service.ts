@@ -2,11 +2,11 @@ import { Inject, Injectable } from '@nestjs/common'
 import { AppError, asId, isAppError, type Clock, type RequestId } from '@app/core'
 import { CLOCK, problemOf } from '@app/platform'
 import { judgeDecision, type Permission } from '@app/policy'
-import { Wakeups } from '@app/queue'
+import { Wakeups, type Step } from '@app/queue'
 import { Database, DecisionStore, type DecisionRow, type RequestToDecide, type Unit } from '@app/storage'
 import type { AuthenticatedOperator } from '../access/operator.js'
 import { RequestAccess } from '../requests/request-access.js'
-import { moveOf, PERMISSION_OF, stepAfter, type Verdict } from '../requests/verdict.js'
+import { EVERY_STEP, moveOf, PERMISSION_OF, stepsAfter, type Verdict } from '../requests/verdict.js'
 import type { BulkBody, BulkView, QueueItem } from './queue.schemas.js'
 
 /** A decision that somebody asks for. */
@@ -38,9 +38,15 @@ export class DecisionsService {
     const seen = await this.access.permitted(requestId, permissionOf(wanted), operator)
     judge(seen, await this.decisions.list(requestId), wanted, operator)
     // 2. The same again while nobody else decides, and the decision with its move.
-    const moved = await this.database.transaction(unit => this.record(unit, requestId, wanted, operator))
+    try {
+      await this.database.transaction(unit => this.record(unit, requestId, wanted, operator))
+    } catch (error) {
+      // A step passes over a row that is locked, even by who comes too late: it may have passed over what the winner did.
+      this.wake(EVERY_STEP)
+      throw error
+    }
     // 3. Whatever is due now. A lost wake-up is found by the sweep.
-    if (moved !== undefined) for (const step of stepAfter(wanted.verdict)) this.wakeups.nudge(step)
+    this.wake(stepsAfter(wanted.verdict, seen))
     return this.access.item(requestId, operator)
   }
 
@@ -62,13 +68,16 @@ export class DecisionsService {
     return { results }
   }
 
-  /** Whether the request moved. */
+  private wake(steps: readonly Step[]): void {
+    for (const step of steps) this.wakeups.nudge(step)
+  }
+
   private async record(
     unit: Unit,
     id: RequestId,
     wanted: WantedDecision,
     operator: AuthenticatedOperator
-  ): Promise<true | undefined> {
+  ): Promise<void> {
     const request = await this.decisions.lock(unit, id)
     const past = await this.decisions.list(id, unit)
     const effect = judge(request, past, wanted, operator)
@@ -83,10 +92,10 @@ export class DecisionsService {
     } as const
     if (!effect.isFinal) {
       await this.decisions.giveApproval(unit, decision, { given: effect.given, needed: effect.needed })
-      return undefined
+      return
     }
     const move = moveOf(request, decision, effect)
-    if (await this.decisions.decide(unit, decision, move).catch(explainTwin(id))) return true
+    if (await this.decisions.decide(unit, decision, move).catch(explainTwin(id))) return
     throw new AppError('internal', `Request ${id} moved while it was locked.`, { requestId: id })
   }
 }

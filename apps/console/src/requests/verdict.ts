@@ -42,8 +42,17 @@ export function moveOf(request: RequestToDecide, decision: NewDecision, effect: 
   }
 }
 
-/** The steps that may have something to do after a decision. */
-export function stepAfter(verdict: Verdict): readonly Step[] {
-  if (verdict === 'approve') return ['seal', 'issue']
-  return verdict === 'deny' ? ['respond'] : ['evaluate']
+/** The steps that may have something to do after somebody's decision. */
+export const EVERY_STEP = ['evaluate', 'seal', 'issue', 'respond'] as const satisfies readonly Step[]
+
+/** The step that has something to do after a decision. */
+export function stepsAfter(verdict: Verdict, { carriesKey }: Pick<RequestToDecide, 'carriesKey'>): readonly Step[] {
+  switch (verdict) {
+    case 'approve':
+      return [carriesKey ? 'seal' : 'issue']
+    case 'deny':
+      return ['respond']
+    case 'resubmit':
+      return ['evaluate']
+  }
 }
