@@ -17,7 +17,8 @@ const debianPackages = {
   bcprov: 'libbcprov-java',
   bcutil: 'libbcutil-java',
   bcpkix: 'libbcpkix-java',
-  postgres: 'postgresql'
+  postgres: 'postgresql',
+  chromium: 'chromium'
 } as const
 
 type Program = 'openssl' | 'python3' | 'java' | 'javac'

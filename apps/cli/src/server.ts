@@ -1,7 +1,5 @@
-import { z } from 'zod'
 import { systemClock } from '@app/core'
 import type { DynamicModule } from '@nestjs/common'
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import {
   createHealth,
@@ -30,6 +28,7 @@ import { OcspService } from '../../front/src/ocsp/ocsp.service.js'
 import { FrontModule } from '../../front/src/front.module.js'
 import { recordForWebhooks } from '../../front/src/webhooks/webhook-metrics.js'
 import { CaSetup } from '../../authority/src/ca/ca-setup.js'
+import { describeApi } from './api-document.js'
 import { localActor, systemEntropy } from './administration/administration.js'
 import { fingerprintOf } from './administration/ca-actions.js'
 import { openInstallation, type Installation } from './installation.js'
@@ -241,44 +240,4 @@ function cachingHeaders(file: PublicFile): Readonly<Record<string, string>> {
     'last-modified': file.modifiedAt.toUTCString(),
     ...(file.expiresAt === undefined ? {} : { expires: file.expiresAt.toUTCString() })
   }
-}
-
-function describeApi(app: NestFastifyApplication, config: Config): void {
-  const description = new DocumentBuilder()
-    .setOpenAPIVersion('3.1.0')
-    .setTitle('Certkeep')
-    .setDescription(
-      'Enrollment with key archival: the mirror of ICertRequest, CMC over HTTP, and the console of operators.'
-    )
-    .setVersion('1')
-    .addServer(config.publicUrl)
-    .addBearerAuth()
-    .addCookieAuth('__Host-certkeep-session')
-    .build()
-  SwaggerModule.setup(
-    'api',
-    app,
-    () => SwaggerModule.createDocument(app, description, { standardSchemaConverter: jsonSchemaOf }),
-    {
-      jsonDocumentUrl: 'api/openapi.json',
-      yamlDocumentUrl: 'api/openapi.yaml'
-    }
-  )
-}
-
-/** The JSON Schema of a zod schema; bytes, which have none, are a binary string. */
-function jsonSchemaOf(
-  schema: unknown,
-  { schemaType: io }: { readonly schemaType: 'input' | 'output' }
-): { readonly schema: unknown } | undefined {
-  if (!(schema instanceof z.ZodType)) return undefined
-  const converted = z.toJSONSchema(schema, {
-    io,
-    unrepresentable: 'any',
-    override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema instanceof z.ZodCustom) Object.assign(jsonSchema, { type: 'string', format: 'binary' })
-    }
-  })
-  delete converted.$schema
-  return { schema: converted }
 }
