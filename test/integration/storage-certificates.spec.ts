@@ -362,10 +362,10 @@ describe('a revocation', () => {
     )
     expect(races.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     const lost = races.flatMap(race => (race.status === 'rejected' ? [race.reason as unknown] : []))
-    expect(lost.every(error => isAppError(error, 'conflict'))).toBe(true)
+    expect(lost.every(error => isAppError(error, 'precondition_failed'))).toBe(true)
     const row = await certificates.findBySerial(setting.caId, certificate.serialNumber)
     const change = row?.statusChange ?? 0
-    await expect(console.release(certificate, change - 1, officer, NOW)).rejects.toThrow(code('conflict'))
+    await expect(console.release(certificate, change - 1, officer, NOW)).rejects.toThrow(code('precondition_failed'))
     await console.release(certificate, change, officer, NOW)
     expect(await eventsOf(certificate.serialNumber)).toHaveLength(2)
   })

@@ -6,6 +6,7 @@ import { registerAgent } from './agent.js'
 import { registerAudit } from './audit.js'
 import { registerBootstrap } from './bootstrap.js'
 import { registerCa } from './ca.js'
+import { registerCert } from './cert.js'
 import { registerCompletion } from './completion.js'
 import { registerConfig } from './config.js'
 import { registerDirectory } from './directory.js'
@@ -29,6 +30,7 @@ export function createProgram(): Command {
   registerEnroll(program)
   registerRequest(program)
   registerKey(program)
+  registerCert(program)
   registerServe(program)
   registerCa(program)
   registerAgent(program)

@@ -12,6 +12,7 @@ import { auditFeature } from './audit/audit.feature.js'
 import { NamedObjects } from './access/named-objects.js'
 import { OperatorGuard } from './access/operator.guard.js'
 import { OperatorAuthentication } from './access/operator-authentication.js'
+import { certificatesFeature } from './certificates/certificates.feature.js'
 import type { ConsoleFeature } from './console-feature.js'
 import { directoryFeature } from './directory/directory.feature.js'
 import { enrollmentRightsFeature } from './enrollment-rights/enrollment-rights.feature.js'
@@ -32,6 +33,7 @@ const access: ConsoleFeature = {
 const features: readonly ConsoleFeature[] = [
   access,
   auditFeature,
+  certificatesFeature,
   operatorsFeature,
   queueFeature,
   invitationsFeature,

@@ -13,6 +13,8 @@ export {
 export { verifyChain } from './chain.js'
 export * from './console/audit.js'
 export { Console } from './console/console.js'
+export * from './console/certificates.js'
+export * from './console/crls.js'
 export * from './console/operators.js'
 export * from './console/queue.js'
 export * from './console/templates.js'

@@ -13,6 +13,7 @@ export type {
   CrlEntryRow,
   ResponseRow
 } from './certificate-row.js'
+export * from './certificate-search.js'
 export * from './certificate-store.js'
 export { type ConnectionSettings, dataSourceOptions } from './connection.js'
 export * from './crl-store.js'

@@ -28,6 +28,11 @@ export class Conditions {
     return this
   }
 
+  /** Takes a value and gives the place where it stands, for a condition with several. */
+  place(value: unknown): string {
+    return `$${this.values.push(value)}`
+  }
+
   /** Adds a condition without a parameter. */
   addText(text: string | undefined): this {
     if (text !== undefined) this.texts.push(text)

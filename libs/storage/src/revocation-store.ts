@@ -106,7 +106,7 @@ export class RevocationStore {
   /**
    * For the console and the authority. Revokes, puts on hold (reason 6), or gives a certificate on hold or a revoked one
    * another final reason; it stays revoked since the first time. Throws `not_found` for a certificate that was never
-   * issued, `conflict` when its status is not the expected one any more, `revocation_state` when it is revoked with this
+   * issued, `precondition_failed` when its status is not the expected one any more, `revocation_state` when it is revoked with this
    * reason already, or for good and a hold is asked for.
    */
   async revoke(
@@ -209,7 +209,10 @@ export class RevocationStore {
       case 'done':
         return
       case 'changed':
-        throw new AppError('conflict', 'The status of the certificate has changed since you looked at it. Look again.')
+        throw new AppError(
+          'precondition_failed',
+          'The status of the certificate has changed since you looked at it. Look again.'
+        )
       case 'state':
         throw new AppError(
           'revocation_state',

@@ -52,7 +52,7 @@ interface Kept {
 }
 
 /** Another process may change a status; so long an answer is given again without a look, in milliseconds. */
-const TRUST = 1000
+const TRUST = 250
 
 const DIGESTS: readonly DigestName[] = ['sha1', 'sha256', 'sha384', 'sha512']
 

@@ -1,5 +1,7 @@
 import { Transport, type ConnectionSettings } from '../transport.js'
 import { Audit } from './audit.js'
+import { Certificates } from './certificates.js'
+import { Crls } from './crls.js'
 import { Operators } from './operators.js'
 import { Queue } from './queue.js'
 import { Templates } from './templates.js'
@@ -11,6 +13,8 @@ import { Session } from './session.js'
  */
 export class Console implements AsyncDisposable {
   readonly audit: Audit
+  readonly certificates: Certificates
+  readonly crls: Crls
   readonly operators: Operators
   readonly queue: Queue
   readonly templates: Templates
@@ -21,6 +25,8 @@ export class Console implements AsyncDisposable {
   constructor(settings: ConnectionSettings) {
     this.transport = new Transport(settings)
     this.audit = new Audit(this.transport)
+    this.certificates = new Certificates(this.transport)
+    this.crls = new Crls(this.transport)
     this.operators = new Operators(this.transport)
     this.queue = new Queue(this.transport)
     this.templates = new Templates(this.transport)
