@@ -46,7 +46,10 @@ module.exports = {
     {
       name: 'apps-never-import-each-other',
       severity: 'error',
-      from: { path: '^apps/([^/]+)/', pathNot: '^apps/cli/src/(server|listener-identity|roles|demo|administration/)' },
+      from: {
+        path: '^apps/([^/]+)/',
+        pathNot: '^apps/cli/src/(server|run-server|listener-identity|roles|demo|administration/)'
+      },
       to: { path: '^apps/', pathNot: '^apps/$1/' }
     },
     {

@@ -93,7 +93,7 @@ const values: Readonly<Record<number, (value: PropertyValue) => void | Promise<v
     const lines = String(value).split('\n')
     expect(lines.pop()).toBe('\0')
     const names = lines.filter((_, index) => index % 2 === 0)
-    expect(names.toSorted()).toEqual(['Computer', 'UserEncryption', 'UserSignature', 'WebServer'])
+    expect(names.toSorted()).toEqual(['Computer', 'Operator', 'UserEncryption', 'UserSignature', 'WebServer'])
     expect(lines.filter((_, index) => index % 2 === 1).every(oid => /^2\.25\.\d+$/.test(oid))).toBe(true)
   },
   30: value => expect(value).toBe(5),

@@ -13,6 +13,8 @@ export function registerBootstrap(program: Command): void {
     .option('--token-file <file>', 'the file with your token')
     .option('--cert <file>', 'your client certificate, PEM, instead of a token')
     .option('--cert-key <file>', 'the key of --cert, PEM')
+    .option('--cert-p12 <file>', 'your client certificate with its key, PKCS#12, instead of a token')
+    .option('--cert-password-file <file>', 'the file with the password of --cert-p12')
     .option('--replace', 'replace a profile that exists')
     .action(async (options: BootstrapCommand, command: Command) => {
       const { bootstrap } = await import('./client/bootstrap-action.js')

@@ -10,6 +10,8 @@ export interface ConnectionOptions {
   readonly tokenFile?: string
   readonly cert?: string
   readonly certKey?: string
+  readonly certP12?: string
+  readonly certPasswordFile?: string
 }
 
 /** Adds the options of {@link ConnectionOptions} to a command; the profile gives what is left out. */
@@ -22,6 +24,8 @@ export function withConnectionOptions(command: Command): Command {
     .option('--token-file <file>', 'the file with your token')
     .option('--cert <file>', 'your client certificate, PEM, instead of a token')
     .option('--cert-key <file>', 'the key of --cert, PEM')
+    .option('--cert-p12 <file>', 'your client certificate with its key, PKCS#12, instead of a token')
+    .option('--cert-password-file <file>', 'the file with the password of --cert-p12')
 }
 
 /** The options that say what a new request asks for. */

@@ -1,10 +1,19 @@
 import type { Command } from 'commander'
 import { parseKind, parsePositive } from './argument.js'
+import { collect } from './client-options.js'
+import { registerDirectoryConsole } from './directory-console.js'
 import { print, printJson, talkOf } from './output.js'
 
 interface PrincipalCommand {
   readonly kind: string
   readonly domain: string
+}
+
+interface TokenCommand {
+  readonly out?: string
+  readonly ca?: string
+  readonly days: number
+  readonly scope: readonly string[]
 }
 
 /** `directory …`: users and computers, for the person at the machine. */
@@ -39,13 +48,12 @@ export function registerDirectory(program: Command): void {
     .option('--out <file>', 'write it to a new file that only you can read')
     .option('--ca <name>', 'good for this CA only')
     .option('--days <number>', 'how long it lasts', parsePositive, 90)
-    .action(
-      async (account: string, options: { readonly out?: string; readonly ca?: string; readonly days: number }) => {
-        const token = await (await import('./administration/directory-actions.js')).issueToken({ ...options, account })
-        if (token === undefined) say(`The token of ${account} is in ${options.out ?? ''}.`)
-        else await print(`${token}\n`)
-      }
-    )
+    .option('--scope <name>', 'what it is good for, enroll or console; repeatable, enroll when left out', collect, [])
+    .action(async (account: string, options: TokenCommand) => {
+      const token = await (await import('./administration/directory-actions.js')).issueToken({ ...options, account })
+      if (token === undefined) say(`The token of ${account} is in ${options.out ?? ''}.`)
+      else await print(`${token}\n`)
+    })
   directory
     .command('secret')
     .argument('<account>', 'account or DOMAIN\\account')
@@ -54,4 +62,5 @@ export function registerDirectory(program: Command): void {
     .action(async (account: string, options: { readonly hours: number }) =>
       printJson(await (await import('./administration/directory-actions.js')).issueSecret({ ...options, account }))
     )
+  registerDirectoryConsole(directory)
 }

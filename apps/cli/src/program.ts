@@ -15,6 +15,7 @@ import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js'
 import { registerKey } from './key.js'
 import { errorLine } from './output.js'
 import { registerQueue } from './queue.js'
+import { registerOperator } from './operator.js'
 import { registerRequest } from './request.js'
 import { registerServe } from './serve.js'
 import { registerTemplate } from './template.js'
@@ -35,6 +36,7 @@ export function createProgram(): Command {
   registerCa(program)
   registerAgent(program)
   registerDirectory(program)
+  registerOperator(program)
   registerTemplate(program)
   registerQueue(program)
   registerAudit(program)

@@ -31,6 +31,7 @@ import { CaSetup } from '../../authority/src/ca/ca-setup.js'
 import { describeApi } from './api-document.js'
 import { localActor, systemEntropy } from './administration/administration.js'
 import { fingerprintOf } from './administration/ca-actions.js'
+import { inviteAdministrator } from './administration/operator-actions.js'
 import { openInstallation, type Installation } from './installation.js'
 import { listenerIdentity, requireListenerIdentity, type ListenerIdentity } from './listener-identity.js'
 import { startRoles, webhooksOf, workerRoles } from './roles.js'
@@ -42,6 +43,14 @@ const identityCheck = 10_000
 /** How long requests in flight are let wait for their outcomes when the server ends. */
 const patience = 2000
 
+/** The CA that a first start made. */
+export interface FirstCa {
+  readonly name: string
+  readonly fingerprint: string
+  /** The secret of the link by which its administrator enrolls. */
+  readonly invitation: string
+}
+
 /** A server at work. */
 export interface RunningServer {
   readonly installation: Installation
@@ -52,7 +61,7 @@ export interface RunningServer {
    */
   readonly ports?: { readonly https: number; readonly http: number; readonly metrics: number }
   /** Set when this start made the first CA. */
-  readonly firstCa?: { readonly name: string; readonly fingerprint: string }
+  readonly firstCa?: FirstCa
   readonly shutdown: Shutdown
 }
 
@@ -112,7 +121,9 @@ async function makeFirstCa(installation: Installation): Promise<RunningServer['f
       validityYears: 10,
       actor: localActor()
     })
-    return { name: firstCaName, fingerprint: fingerprintOf(certificate) }
+    const actor = localActor()
+    const invitation = await inviteAdministrator({ database, clock: systemClock, entropy: systemEntropy, actor })
+    return { name: firstCaName, fingerprint: fingerprintOf(certificate), invitation }
   } finally {
     await database.close()
   }

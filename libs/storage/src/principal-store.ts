@@ -102,11 +102,11 @@ export class PrincipalStore {
   }
 
   /** Those of `DOMAIN\\account`, or of an account whatever its domain; whatever the case, disabled ones too. */
-  findByName(text: string): Promise<readonly PrincipalRow[]> {
+  findByName(text: string, unit?: Unit): Promise<readonly PrincipalRow[]> {
     const separator = text.indexOf('\\')
     const domain = separator < 0 ? null : text.slice(0, separator)
     const values = [text.slice(separator + 1), domain]
-    return query<PrincipalRow>(this.dataSource, undefined, FIND_BY_NAME, values)
+    return query<PrincipalRow>(this.dataSource, unit, FIND_BY_NAME, values)
   }
 
   /** The users, disabled ones too, whose attribute is the text, whatever the case. */

@@ -17,7 +17,8 @@ const TEMPLATE_OID = {
   Computer: '2.25.71043763956403138937922946231553200532', // 357287ff-1e8a-41e3-ad23-59c068c79194
   CAExchange: '2.25.216075074091006092490115487096076428369', // a28e8ba8-b0a7-4254-a269-7c3e0eaee451
   KeyRecoveryAgent: '2.25.186182656819226968946479251508656078498', // 8c1179b3-1e2e-4ca1-b047-fc69f20bfea2
-  OCSPResponseSigning: '2.25.287461626130644909978889509952069358799' // d8431869-b10c-4886-a9f2-ddfcfb6cd4cf
+  OCSPResponseSigning: '2.25.287461626130644909978889509952069358799', // d8431869-b10c-4886-a9f2-ddfcfb6cd4cf
+  Operator: '2.25.259289342819583758334573192915645140583' // c3114f9b-0d97-47fb-9a49-c8a06e048e67
 } as const
 
 const SIGNATURE_PROVIDERS = [{ preference: 1, name: 'Microsoft Software Key Storage Provider' }]
@@ -164,13 +165,36 @@ const ocspResponseSigning: CertificateTemplate = {
   keyAlgorithms: ['P-256']
 }
 
+// What operators sign in with. Who holds a role is in the group, and nobody else; the name is the directory's.
+const operator: CertificateTemplate = {
+  ...base,
+  name: 'Operator',
+  displayName: 'Operator of the Console',
+  oid: TEMPLATE_OID.Operator,
+  subjectNameFlags: SUBJECT_NAME_FLAG.SUBJECT_REQUIRE_COMMON_NAME,
+  keyUsage: ['digitalSignature'],
+  extendedKeyUsages: [OID.id_kp_clientAuth],
+  keySpec: 2,
+  keyAlgorithms: ['rsa', 'P-256', 'P-384', 'P-521', 'ed25519'],
+  enroll: ['Certkeep Operators']
+}
+
 /**
  * The templates of a new installation. `CAExchange`, `KeyRecoveryAgent` and `OCSPResponseSigning` let nobody enroll over
  * the network: the first and the last are used by the installation for itself, the second by an operator who makes a
  * recovery agent.
  */
 export function builtInTemplates(): CertificateTemplate[] {
-  return [userEncryption, userSignature, webServer, computer, caExchange, keyRecoveryAgent, ocspResponseSigning]
+  return [
+    userEncryption,
+    userSignature,
+    webServer,
+    computer,
+    caExchange,
+    keyRecoveryAgent,
+    ocspResponseSigning,
+    operator
+  ]
 }
 
 /** The built-in template of CA exchange certificates (MS-WCCE 3.2.1.4.3.2.15). */

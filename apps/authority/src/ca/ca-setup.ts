@@ -8,7 +8,7 @@ import { decodeCertificate, encodeName, formatName, parseDistinguishedName, type
 import { keyLabel, orderedChain, signingCertificate, yearSeconds } from './ca-material.js'
 
 /** What a new CA offers at once. */
-const offered = ['UserEncryption', 'UserSignature', 'WebServer', 'Computer']
+const offered = ['UserEncryption', 'UserSignature', 'WebServer', 'Computer', 'Operator']
 
 /** What making a CA needs: the owner's connection and the authority's key store. */
 export interface CaSetupParts {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { AppError, asPrincipalId, type PrincipalId } from '@app/core'
 import { writeNewFile } from '@app/files'
 import { PrincipalStore, type PrincipalRow } from '@app/storage'
@@ -18,7 +18,6 @@ export interface PrincipalOptions {
   readonly group?: readonly string[]
 }
 
-const firstRid = 1104
 const builtInGroup = { user: 'Domain Users', computer: 'Domain Computers' } as const
 const dayMilliseconds = 86_400_000
 
@@ -27,7 +26,7 @@ export function addPrincipal(options: PrincipalOptions): Promise<string> {
   return withAdministration(async administration => {
     const { database, clock, actor } = administration
     const principals = new PrincipalStore(database.dataSource)
-    const sid = options.sid ?? (await nextSid(principals, options.domain))
+    const sid = options.sid ?? (await principals.allocateSid(options.domain))
     const { accountName, kind, domain } = options
     await principals.add(
       {
@@ -66,7 +65,10 @@ export function issueToken(options: {
   readonly ca?: string
   readonly days: number
   readonly out?: string
+  /** `enroll`, `console` or both; `enroll` if absent. */
+  readonly scope?: readonly string[]
 }): Promise<string | undefined> {
+  const scopes = scopesOf(options.scope ?? [])
   return withAdministration(async administration => {
     const { database, clock, actor } = administration
     const principals = new PrincipalStore(database.dataSource)
@@ -81,7 +83,7 @@ export function issueToken(options: {
         principalId: principal.id,
         label: `issued by ${actor}`,
         tokenHash: createHash('sha256').update(token).digest(),
-        scopes: ['enroll'],
+        scopes,
         caId: ca?.id ?? null,
         expiresAt: new Date(now.getTime() + options.days * dayMilliseconds),
         createdAt: now
@@ -110,18 +112,20 @@ export function issueSecret(options: {
   })
 }
 
+function scopesOf(given: readonly string[]): readonly string[] {
+  const unknown = given.find(scope => scope !== 'enroll' && scope !== 'console')
+  if (unknown !== undefined) {
+    throw new AppError('invalid_argument', `"${unknown}" is no scope of a token; it is enroll or console.`)
+  }
+  return given.length === 0 ? ['enroll'] : [...new Set(given)]
+}
+
 async function getPrincipal(principals: PrincipalStore, account: string): Promise<PrincipalRow> {
-  const [domain, name] = account.includes('\\') ? account.split('\\', 2) : [undefined, account]
-  const found = (await allPrincipals(principals)).filter(
-    row =>
-      row.kind !== 'system' &&
-      row.accountName.toLowerCase() === (name ?? '').toLowerCase() &&
-      (domain === undefined || row.domain.toLowerCase() === domain.toLowerCase())
-  )
-  const [only] = found
+  const found = (await principals.findByName(account)).filter(({ kind }) => kind === 'user' || kind === 'computer')
+  const [only, ...others] = found
   if (only === undefined)
     throw new AppError('not_found', `There is no account "${account}". Add it with "certkeep directory add".`)
-  if (found.length > 1)
+  if (others.length > 0)
     throw new AppError('invalid_argument', `"${account}" is in several domains; write DOMAIN\\account.`)
   return only
 }
@@ -135,17 +139,4 @@ async function allPrincipals(principals: PrincipalStore): Promise<readonly Princ
     cursor = page.next
   } while (cursor !== undefined)
   return rows
-}
-
-/** The next SID under the domain's own: one more than the highest relative identifier in use. */
-async function nextSid(principals: PrincipalStore, domain: string): Promise<string> {
-  const sids = (await allPrincipals(principals))
-    .filter(row => row.domain.toLowerCase() === domain.toLowerCase())
-    .map(row => /^(S-1-5-21-\d+-\d+-\d+)-(\d+)$/.exec(row.sid))
-    .filter(match => match !== null)
-  const base = sids[0]?.[1] ?? `S-1-5-21-${randomInt(2 ** 32)}-${randomInt(2 ** 32)}-${randomInt(2 ** 32)}`
-  const highest = sids
-    .filter(match => match[1] === base)
-    .reduce((most, match) => Math.max(most, Number(match[2])), firstRid - 1)
-  return `${base}-${highest + 1}`
 }

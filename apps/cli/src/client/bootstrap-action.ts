@@ -18,6 +18,8 @@ export interface BootstrapCommand {
   readonly tokenFile?: string
   readonly cert?: string
   readonly certKey?: string
+  readonly certP12?: string
+  readonly certPasswordFile?: string
   readonly replace?: boolean
 }
 
@@ -39,7 +41,9 @@ export async function bootstrap(options: BootstrapCommand, talk: Talk): Promise<
     trust,
     ...(options.tokenFile === undefined ? {} : { tokenFile: resolve(options.tokenFile) }),
     ...(options.cert === undefined ? {} : { certificate: resolve(options.cert) }),
-    ...(options.certKey === undefined ? {} : { certificateKey: resolve(options.certKey) })
+    ...(options.certKey === undefined ? {} : { certificateKey: resolve(options.certKey) }),
+    ...(options.certP12 === undefined ? {} : { certificateP12: resolve(options.certP12) }),
+    ...(options.certPasswordFile === undefined ? {} : { passwordFile: resolve(options.certPasswordFile) })
   }
   await replaceFile(path, Buffer.from(jsonOf(profile)))
   talk.say(
@@ -62,7 +66,7 @@ async function keepRoot(directory: string, pem: string): Promise<string> {
 }
 
 async function findOnlyCa(options: BootstrapCommand, trust: string): Promise<string | undefined> {
-  if (options.tokenFile === undefined && options.cert === undefined) return undefined
+  if ([options.tokenFile, options.cert, options.certP12].every(given => given === undefined)) return undefined
   const { settings } = await findConnection({ ...options, trust })
   const [only, ...others] = await listAuthorities(settings)
   return others.length === 0 ? only?.name : undefined

@@ -1,7 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { AppError, wipe } from '@app/core'
 import { readSecretFile } from '@app/files'
-import { CertRequest, fetchTrustedRoot, listAuthorities, type ConnectionSettings, type Credentials } from '@app/client'
+import {
+  CertRequest,
+  Console,
+  fetchTrustedRoot,
+  listAuthorities,
+  readPkcs12,
+  type ConnectionSettings,
+  type Credentials
+} from '@app/client'
+import { encodePem } from '@app/der'
 import type { ConnectionOptions } from '../client-options.js'
 import { readProfile, type ClientProfile } from './profile.js'
 
@@ -49,14 +58,32 @@ export async function findTrust(
 }
 
 async function findCredentials(options: ConnectionOptions, profile: ClientProfile): Promise<Credentials> {
-  const given = options.tokenFile !== undefined || options.cert !== undefined
+  const given = options.tokenFile !== undefined || options.cert !== undefined || options.certP12 !== undefined
+  const p12 = given ? options.certP12 : profile.certificateP12
+  const passwordFile = given ? options.certPasswordFile : profile.passwordFile
   const tokenFile = given ? options.tokenFile : profile.tokenFile
   const certificate = given ? options.cert : profile.certificate
   const key = given ? options.certKey : profile.certificateKey
   if (tokenFile !== undefined) return { token: await readSecret(tokenFile) }
+  if (p12 !== undefined) return credentialsIn(p12, passwordFile)
   if (certificate === undefined) return undefined
   if (key === undefined) throw new AppError('invalid_argument', 'A client certificate needs its key: give --cert-key.')
   return { certificate: await readText(certificate), privateKey: await readSecret(key) }
+}
+
+async function credentialsIn(p12: string, passwordFile: string | undefined): Promise<Credentials> {
+  if (passwordFile === undefined) {
+    throw new AppError('invalid_argument', 'A PKCS#12 file needs its password: give --cert-password-file.')
+  }
+  const { privateKey, certificate, otherCertificates } = await readPkcs12(
+    await readBytes(p12),
+    await readSecret(passwordFile)
+  )
+  if (certificate === undefined) throw new AppError('invalid_argument', `${p12} has no certificate for its key.`)
+  return {
+    certificate: [certificate, ...otherCertificates].map(der => encodePem('CERTIFICATE', der)).join(''),
+    privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  }
 }
 
 /** A client of one CA, with what it was made from. */
@@ -75,6 +102,13 @@ export async function withCa<T>(
   const name = ca ?? (await onlyCa(settings))
   await using request = new CertRequest({ ...settings, ca: name })
   return await work({ request, trust: settings.trust, url: settings.url, ca: name })
+}
+
+/** Works with the console of the server. Its connections are closed afterwards. */
+export async function withConsole<T>(options: ConnectionOptions, work: (console: Console) => Promise<T>): Promise<T> {
+  const { settings } = await findConnection(options)
+  await using console = new Console(settings)
+  return await work(console)
 }
 
 async function onlyCa(settings: ConnectionSettings): Promise<string> {

@@ -16,10 +16,20 @@ export interface ClientProfile {
   /** PEM files of a client certificate and its key. */
   readonly certificate?: string
   readonly certificateKey?: string
+  /** A PKCS#12 file with both instead, and the file with its password. */
+  readonly certificateP12?: string
+  readonly passwordFile?: string
 }
 
-const names = ['url', 'ca', 'trust', 'tokenFile', 'certificate', 'certificateKey'] as const
-const paths: ReadonlySet<string> = new Set(['trust', 'tokenFile', 'certificate', 'certificateKey'])
+const paths: ReadonlySet<string> = new Set([
+  'trust',
+  'tokenFile',
+  'certificate',
+  'certificateKey',
+  'certificateP12',
+  'passwordFile'
+])
+const names: ReadonlySet<string> = new Set(['url', 'ca', ...paths])
 
 /** Where the profile is: `$CERTKEEP_PROFILE`, else `certkeep/profile.json` in the user's configuration directory. */
 export function profilePath(): string {
@@ -53,9 +63,7 @@ function parse(text: string, path: string): Readonly<Record<string, unknown>> {
 }
 
 function profileOf(fields: Readonly<Record<string, unknown>>, path: string): ClientProfile {
-  const unknown = Object.entries(fields).find(
-    ([name, value]) => !(names as readonly string[]).includes(name) || typeof value !== 'string'
-  )
+  const unknown = Object.entries(fields).find(([name, value]) => !names.has(name) || typeof value !== 'string')
   if (unknown !== undefined) {
     throw new AppError('config_invalid', `The profile ${path} has an unknown or wrong member "${unknown[0]}".`, {
       path

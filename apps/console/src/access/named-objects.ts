@@ -24,9 +24,10 @@ export class NamedObjects {
     return id => (id === null ? undefined : names.get(id))
   }
 
-  /** The name of the CA of this id, or of the first one for null; undefined when there is none. */
-  async caNameToEnrollAt(caId: number | null): Promise<string | undefined> {
-    return (await this.cas.list()).find(ca => caId === null || ca.id === caId)?.name
+  /** Gives the name of the CA of an id, or of the first CA for null; undefined when there is none. */
+  async caNameFinder(): Promise<(caId: number | null) => string | undefined> {
+    const cas = await this.cas.list()
+    return caId => cas.find(ca => caId === null || ca.id === caId)?.name
   }
 
   /**

@@ -14,16 +14,17 @@ export interface InvitationParts {
   readonly invitedBy: string
   readonly hours: number
   readonly now: Date
-  readonly publicUrl: string
   readonly entropy: Entropy
 }
 
-/**
- * An invitation and its link. The secret stands in the link's fragment, which browsers send to nobody, so that it gets
- * into no log; what is stored is its hash.
- */
-export function newInvitation(parts: InvitationParts): { readonly row: NewInvitation; readonly link: string } {
-  const { role, invitedBy, hours, now, publicUrl, entropy } = parts
+/** The link of an invitation. Its secret stands in the fragment, which browsers send to nobody: it gets into no log. */
+export function invitationLink(publicUrl: string, secret: string): string {
+  return `${publicUrl}/enrol#${secret}`
+}
+
+/** An invitation with its secret, of which only the hash is stored. */
+export function newInvitation(parts: InvitationParts): { readonly row: NewInvitation; readonly secret: string } {
+  const { role, invitedBy, hours, now, entropy } = parts
   const secret = secretOf(entropy)
   const row = {
     ...roleColumnsOf(role),
@@ -33,7 +34,7 @@ export function newInvitation(parts: InvitationParts): { readonly row: NewInvita
     createdAt: now,
     expiresAt: new Date(now.getTime() + hours * hour)
   }
-  return { row, link: `${publicUrl}/enrol#${secret}` }
+  return { row, secret }
 }
 
 /** An account that is about to be made for the redeemer of a link. */

@@ -5,7 +5,7 @@ import type { HeldRole } from '@app/policy'
 import { heldRoleOf, InvitationStore, type InvitationRow } from '@app/storage'
 import { NamedObjects } from '../access/named-objects.js'
 import { requirePermission, type AuthenticatedOperator } from '../access/operator.js'
-import { newInvitation } from './invitation.js'
+import { invitationLink, newInvitation } from './invitation.js'
 import type { InvitationView, InviteBody, NewInvitationView } from './invitations.schemas.js'
 
 /** Links by which people become operators. */
@@ -27,11 +27,10 @@ export class InvitationsService {
       throw new AppError('invalid_argument', `Only an officer's role has a scope; ${body.role} has none.`)
     }
     const role: HeldRole = { role: body.role, caId, scope: body.scope ?? null }
-    const { publicUrl } = this.config
     const by = { invitedBy: operator.name, hours: body.hours, now: this.clock.now() }
-    const { row, link } = newInvitation({ ...by, role, publicUrl, entropy: this.entropy })
+    const { row, secret } = newInvitation({ ...by, role, entropy: this.entropy })
     await this.invitations.add(row, { actor: operator.name })
-    return { ...viewOf(row, await this.named.caNames()), link }
+    return { ...viewOf(row, await this.named.caNames()), link: invitationLink(this.config.publicUrl, secret) }
   }
 
   /** Those that can be redeemed still, at the CAs whose operators the caller may know. */

@@ -27,6 +27,8 @@ export class RedemptionService {
   async redeem({ secret, account, displayName }: RedeemBody): Promise<RedeemedView> {
     const now = this.clock.now()
     const secretHash = createHash('sha256').update(secret).digest()
+    // Within the transaction nothing is read over another connection, of which there are few.
+    const caName = await this.named.caNameFinder()
     return this.roles.exclusively(async unit => {
       // 1. The link is good, and whoever made it may still give the role.
       const row = await this.invitations.findOpen(secretHash, now, unit)
@@ -50,7 +52,7 @@ export class RedemptionService {
         account: `${principal.domain}\\${principal.accountName}`,
         sid,
         role: row.role,
-        ca: await this.caToEnrollAt(row.caId),
+        ca: caToEnrollAt(caName(row.caId)),
         template: OPERATOR_TEMPLATE.name,
         token,
         expiresAt: (credential.expiresAt ?? now).toISOString()
@@ -61,17 +63,16 @@ export class RedemptionService {
   /** What the person at the machine has made stays good; what an administrator has, as long as it is one. */
   private async mayStillInvite({ invitedBy, caId }: InvitationRow, unit: Unit): Promise<boolean> {
     if (!invitedBy.includes('\\')) return true
-    const [inviter] = await this.principals.findByName(invitedBy)
+    const [inviter] = await this.principals.findByName(invitedBy, unit)
     if (inviter === undefined || inviter.disabledAt !== null) return false
     const held = (await this.roles.listHeld(inviter.id, unit)).map(heldRoleOf)
     return rolesPermitting(held, 'operator.write', caId).length > 0
   }
+}
 
-  private async caToEnrollAt(caId: number | null): Promise<string> {
-    const name = await this.named.caNameToEnrollAt(caId)
-    if (name === undefined) throw new AppError('unavailable', 'There is no CA yet that could certify an operator.')
-    return name
-  }
+function caToEnrollAt(name: string | undefined): string {
+  if (name === undefined) throw new AppError('unavailable', 'There is no CA yet that could certify an operator.')
+  return name
 }
 
 function notOpen(): AppError {

@@ -2,6 +2,9 @@ import { Transport, type ConnectionSettings } from '../transport.js'
 import { Audit } from './audit.js'
 import { Certificates } from './certificates.js'
 import { Crls } from './crls.js'
+import { Directory } from './directory.js'
+import { EnrollmentRights } from './enrollment-rights.js'
+import { Invitations } from './invitations.js'
 import { Operators } from './operators.js'
 import { Queue } from './queue.js'
 import { Templates } from './templates.js'
@@ -15,6 +18,9 @@ export class Console implements AsyncDisposable {
   readonly audit: Audit
   readonly certificates: Certificates
   readonly crls: Crls
+  readonly directory: Directory
+  readonly enrollmentRights: EnrollmentRights
+  readonly invitations: Invitations
   readonly operators: Operators
   readonly queue: Queue
   readonly templates: Templates
@@ -27,6 +33,9 @@ export class Console implements AsyncDisposable {
     this.audit = new Audit(this.transport)
     this.certificates = new Certificates(this.transport)
     this.crls = new Crls(this.transport)
+    this.directory = new Directory(this.transport)
+    this.enrollmentRights = new EnrollmentRights(this.transport)
+    this.invitations = new Invitations(this.transport)
     this.operators = new Operators(this.transport)
     this.queue = new Queue(this.transport)
     this.templates = new Templates(this.transport)

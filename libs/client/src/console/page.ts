@@ -23,3 +23,12 @@ export async function* everyItem<Item>(
     cursor = next
   } while (cursor !== undefined)
 }
+
+/** Every item of a list, at once. */
+export async function allItems<Item>(
+  page: (cursor: string | undefined) => Promise<ListPage<Item>>
+): Promise<readonly Item[]> {
+  const items: Item[] = []
+  for await (const item of everyItem(page)) items.push(item)
+  return items
+}

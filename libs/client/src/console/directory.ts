@@ -1,0 +1,113 @@
+import type { Transport } from '../transport.js'
+import type { ListPage, PageOptions } from './page.js'
+
+/** The attributes of an account that may change; null takes one away. */
+export interface AccountAttributes {
+  readonly displayName?: string | null
+  readonly distinguishedName?: string | null
+  readonly upn?: string | null
+  readonly mail?: string | null
+  readonly dnsName?: string | null
+}
+
+/** A user, a computer or a group. */
+export interface DirectoryEntry {
+  readonly id: string
+  readonly kind: 'user' | 'computer' | 'group'
+  readonly account: string
+  readonly sid: string
+  readonly displayName?: string
+  readonly distinguishedName?: string
+  readonly upn?: string
+  readonly mail?: string
+  readonly dnsName?: string
+  /** Every group that it is in, through others too. */
+  readonly groups: readonly string[]
+  readonly disabledAt?: string
+  readonly createdAt: string
+}
+
+/** A user or computer to add. */
+export interface NewAccount extends AccountAttributes {
+  readonly kind: 'user' | 'computer'
+  readonly account: string
+  readonly domain: string
+  readonly sid?: string
+  readonly groups?: readonly string[]
+}
+
+/** What the list of the directory is narrowed by. */
+export interface DirectoryQuery extends PageOptions {
+  readonly kind?: DirectoryEntry['kind']
+  /** How the account name, UPN, mail address or DNS name begins. */
+  readonly name?: string
+  readonly domain?: string
+  readonly group?: string
+  readonly disabled?: boolean
+}
+
+/** A token of an account. */
+export interface TokenInfo {
+  readonly id: string
+  readonly label: string
+  readonly scopes: readonly string[]
+  readonly ca?: string
+  readonly createdAt: string
+  readonly expiresAt?: string
+  readonly revokedAt?: string
+}
+
+const base = '/api/v1/directory'
+const at = (id: string, ...rest: readonly string[]): string =>
+  [base, ...[id, ...rest].map(encodeURIComponent)].join('/')
+
+/** Users, computers and groups. */
+export class Directory {
+  constructor(private readonly transport: Transport) {}
+
+  list(query: DirectoryQuery = {}): Promise<ListPage<DirectoryEntry>> {
+    return this.transport.json({ path: base, query: { ...query } })
+  }
+
+  show(id: string): Promise<DirectoryEntry & { readonly memberOf: readonly string[] }> {
+    return this.transport.json({ path: at(id) })
+  }
+
+  add(entry: NewAccount | { readonly kind: 'group'; readonly account: string }): Promise<DirectoryEntry> {
+    return this.transport.json({ method: 'POST', path: base, json: entry })
+  }
+
+  change(id: string, attributes: AccountAttributes): Promise<DirectoryEntry> {
+    return this.transport.json({ method: 'PATCH', path: at(id), json: attributes })
+  }
+
+  /** Ends what an account's credentials are good for, at once. */
+  async disable(id: string): Promise<void> {
+    await this.transport.call({ method: 'POST', path: at(id, 'disable') })
+  }
+
+  async enable(id: string): Promise<void> {
+    await this.transport.call({ method: 'POST', path: at(id, 'enable') })
+  }
+
+  /** Those directly in a group. */
+  members(group: string, options: PageOptions = {}): Promise<ListPage<DirectoryEntry>> {
+    return this.transport.json({ path: at(group, 'members'), query: { ...options } })
+  }
+
+  async addMember(group: string, member: string): Promise<void> {
+    await this.transport.call({ method: 'PUT', path: at(group, 'members', member) })
+  }
+
+  async removeMember(group: string, member: string): Promise<void> {
+    await this.transport.call({ method: 'DELETE', path: at(group, 'members', member) })
+  }
+
+  tokens(id: string): Promise<{ readonly items: readonly TokenInfo[] }> {
+    return this.transport.json({ path: at(id, 'tokens') })
+  }
+
+  async revokeToken(id: string, token: string): Promise<void> {
+    await this.transport.call({ method: 'DELETE', path: at(id, 'tokens', token) })
+  }
+}
