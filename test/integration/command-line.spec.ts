@@ -232,26 +232,34 @@ describe('commands for the person at the machine', () => {
     expect(crl).toContain(`CRL number ${Number(ca?.['crlNumber']) + 1} is published.`)
   })
 
-  it('show, check and take in templates', async () => {
-    const [list, shown] = await Promise.all([data('template', 'list'), data('template', 'show', 'UserEncryption')])
+  it('show, check, take in and give out templates', async () => {
+    const [list, shown, exported] = await Promise.all([
+      data('template', 'list'),
+      data('template', 'show', 'UserEncryption'),
+      data('template', 'export', 'UserEncryption')
+    ])
     const names = (JSON.parse(list) as { readonly name: string }[]).map(({ name }) => name)
     expect(names).toEqual(expect.arrayContaining(['UserEncryption', 'WebServer', 'KeyRecoveryAgent']))
+    expect(shown).toMatch(/REQUIRE_PRIVATE_KEY_ARCHIVAL\n +heededBy +ca\n +meaning +The private key is archived/)
     const template = {
-      ...(JSON.parse(shown) as object),
+      ...(JSON.parse(exported) as object),
       name: 'Team',
       oid: '1.3.6.1.4.1.311.21.8.1.2.3.4',
       displayName: 'Team'
     }
     writeFileSync(at('team.json'), JSON.stringify(template))
-    const [findings, imported] = await Promise.all([
-      data('template', 'lint', 'team.json'),
+    writeFileSync(at('unsafe.json'), JSON.stringify({ ...template, extendedKeyUsages: [] }))
+    const [findings, unsafe, imported] = await Promise.all([
+      data('template', 'lint', '-o', 'json', 'team.json'),
+      program.run('template', 'lint', '-o', 'json', 'unsafe.json', 'team.json'),
       talk('template', 'import', 'team.json')
     ])
-    const errors = (JSON.parse(findings) as { readonly severity: string }[]).filter(
-      ({ severity }) => severity === 'error'
-    )
-    expect(errors).toEqual([])
+    expect(JSON.parse(findings)).toMatchObject({ templates: 1, errors: 0, findings: [], notShown: [] })
+    expect(unsafe.code).toBe(1)
+    expect(JSON.parse(unsafe.stdout)).toMatchObject({ errors: 1, findings: [{ rule: 'ESC2', object: 'Team' }] })
     expect(imported).toMatch(/^Team 100\.1 is draft \d+\. An operator activates it/)
+    const ldif = await data('template', 'export', '--format', 'ldif', '--base', 'DC=example,DC=org', 'WebServer')
+    expect(ldif).toMatch(/^version: 1\n\ndn: CN=WebServer,CN=Certificate Templates,/)
     expect(refusal(await program.run('template', 'show', 'Nothing'))).toEqual({
       code: 6,
       stdout: '',

@@ -27,6 +27,14 @@ const GROUPS_OF: Statement = {
     WHERE m.member_id = $1 ORDER BY lower(p.account_name)`
 }
 
+const NAMES_BY_SID: Statement = {
+  text: `
+    SELECT p.sid, p.account_name AS name FROM certkeep.principal AS p
+    WHERE p.kind = 'group' AND p.disabled_at IS NULL AND p.sid = ANY($1)`
+}
+
+const DOMAINS: Statement = { text: 'SELECT d.sid FROM certkeep.directory_domain AS d' }
+
 /** A principal and a group. */
 export interface Membership {
   readonly groupId: PrincipalId
@@ -48,6 +56,23 @@ export class GroupStore {
   /** Whatever the case. */
   findByName(name: string): Promise<PrincipalId | undefined> {
     return findGroupId(this.dataSource, undefined, name)
+  }
+
+  /** The names of the groups that have these security identifiers, by them. */
+  async findNames(sids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const rows = await query<{ readonly sid: string; readonly name: string }>(
+      this.dataSource,
+      undefined,
+      NAMES_BY_SID,
+      [[...sids]]
+    )
+    return new Map(rows.map(({ sid, name }) => [sid, name]))
+  }
+
+  /** The security identifiers of the domains that accounts of the directory are of. */
+  async listDomainSids(): Promise<readonly string[]> {
+    const rows = await query<{ readonly sid: string }>(this.dataSource, undefined, DOMAINS, [])
+    return rows.map(({ sid }) => sid)
   }
 
   /** Those directly in a group, by their ids; the cursor is the last id seen. */

@@ -1,59 +1,100 @@
 import { AppError } from '@app/core'
-import { TemplateStore } from '@app/storage'
-import { decodeTemplate, encodeTemplate, lintTemplate } from '@app/templates'
-import { readText } from '../client/connection.js'
+import { GroupStore, TemplateStore, type Database, type TemplateRow } from '@app/storage'
+import { domainOf, explainFlags, FLAG_MEMBERS, lintTemplate, wellKnownName, type FindGroup } from '@app/templates'
+import {
+  enrolleesOf,
+  formatTemplates,
+  importEach,
+  parseSidMap,
+  readTemplateFile,
+  templatesOf,
+  type ExportOptions,
+  type ImportOutcome
+} from '../client/template-files.js'
 import { withAdministration } from './administration.js'
 
 /** Every version of every template. */
 export function listTemplates(): Promise<readonly object[]> {
   return withAdministration(async ({ database }) =>
-    (await new TemplateStore(database.dataSource).list()).map(({ id, name, oid, major, minor, archival, state }) => ({
-      id,
-      name,
-      oid,
-      version: `${major}.${minor}`,
-      archival,
-      state
+    (await new TemplateStore(database.dataSource).list()).map(row => ({
+      id: row.id,
+      name: row.name,
+      oid: row.oid,
+      version: `${row.major}.${row.minor}`,
+      archival: row.archival,
+      state: row.state,
+      author: row.author,
+      ...(row.activatedBy === null ? {} : { activatedBy: row.activatedBy })
     }))
   )
 }
 
-/** The active version of a template as JSON. Throws `not_found`. */
-export function showTemplate(name: string): Promise<unknown> {
+/** A version by its id, or the active one by its name: explained and linted. Throws `not_found`. */
+export function showTemplate(which: string): Promise<object> {
   return withAdministration(async ({ database }) => {
-    const row = await new TemplateStore(database.dataSource).findActive(name)
-    if (row === undefined) throw new AppError('not_found', `There is no active template "${name}".`)
-    return encodeTemplate(row.definition)
+    const { id, state, author, activatedBy, definition } = await findVersion(database, which)
+    return {
+      id,
+      state,
+      author,
+      activatedBy,
+      definition,
+      flags: Object.fromEntries(FLAG_MEMBERS.map(member => [member, explainFlags(member, definition[member])])),
+      findings: lintTemplate(definition)
+    }
   })
 }
 
-/** What the linter finds in a template of a file. Works without an installation. */
-export async function lintTemplateFile(file: string): Promise<readonly object[]> {
-  return lintTemplate(await readTemplate(file))
+async function findVersion(database: Database, which: string): Promise<TemplateRow> {
+  const templates = new TemplateStore(database.dataSource)
+  const byId = /^[1-9]\d{0,8}$/.test(which)
+    ? (await templates.list()).find(({ id }) => id === Number(which))
+    : undefined
+  const row = byId ?? (await templates.findActive(which))
+  if (row === undefined) throw new AppError('not_found', `There is no active template "${which}".`)
+  return row
 }
 
-/** Adds a template of a file as a draft, which an operator activates. Returns what happened, for people. */
-export async function importTemplate(file: string): Promise<string> {
-  const template = await readTemplate(file)
+/** Adds the templates of a file as drafts, which an operator activates. */
+export async function importTemplates(file: string, sidMap: readonly string[]): Promise<readonly ImportOutcome[]> {
+  const groups = parseSidMap(sidMap)
+  const read = await readTemplateFile(file)
   return withAdministration(async ({ database, clock, actor }) => {
-    const id = await new TemplateStore(database.dataSource).add(template, { actor }, clock.now())
-    const version = `${template.name} ${template.majorVersion}.${template.minorVersion}`
-    const unsafe = lintTemplate(template).find(({ severity }) => severity === 'error')
-    const next =
-      unsafe === undefined
-        ? `An operator activates it with "certkeep template activate ${id}".`
-        : `It cannot be activated (${unsafe.rule}): ${unsafe.message} ${unsafe.remedy}`
-    return `${version} is draft ${id}. ${next}`
+    const known = await groupsOf(database, enrolleesOf(read))
+    const templates = new TemplateStore(database.dataSource)
+    const now = clock.now()
+    return importEach(
+      templatesOf(read, sid => groups.get(sid) ?? known(sid)),
+      template => templates.add(template, { actor }, now)
+    )
   })
 }
 
-async function readTemplate(file: string): Promise<ReturnType<typeof decodeTemplate>> {
-  const text = await readText(file)
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw new AppError('invalid_argument', `${file} is not JSON.`, { file }, { cause })
+/**
+ * Groups by their own security identifiers; and the groups that every domain has, where accounts of that domain are in
+ * the directory.
+ */
+async function groupsOf({ dataSource }: Database, sids: readonly string[]): Promise<FindGroup> {
+  const groups = new GroupStore(dataSource)
+  const [names, domains] = await Promise.all([groups.findNames(sids), groups.listDomainSids()])
+  return sid => {
+    const own = names.get(sid)
+    if (own !== undefined) return own
+    const name = domains.includes(domainOf(sid) ?? '') ? wellKnownName(sid) : undefined
+    return name === 'Domain Users' || name === 'Domain Computers' ? name : undefined
   }
-  return decodeTemplate(value)
+}
+
+/** The templates of these names or ids, or every active one, as text. Throws `not_found`. */
+export function exportTemplates(which: readonly string[], options: ExportOptions): Promise<string> {
+  return withAdministration(async ({ database }) => {
+    const rows =
+      which.length === 0
+        ? (await new TemplateStore(database.dataSource).list()).filter(({ state }) => state === 'active')
+        : await Promise.all(which.map(each => findVersion(database, each)))
+    return formatTemplates(
+      rows.map(({ definition }) => definition),
+      options
+    )
+  })
 }
