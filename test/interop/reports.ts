@@ -104,6 +104,11 @@ interface CrmfArchivalReport {
   readonly keyId: string
 }
 
+/** What `MakeOnBehalf AGENT.pem AGENT_KEY.pem ACCOUNT TEMPLATE OUT.der` reports of the request it made. */
+interface OnBehalfReport {
+  readonly publicKeySha256: string
+}
+
 /** What `KeystoreCheck FILE.p12 PASSWORD` reports of the only key entry. */
 interface KeystoreReport {
   readonly alias: string
@@ -120,5 +125,6 @@ export interface JavaReports {
   readonly VerifyFullResponse: FullResponseReport
   readonly DecodeRequest: RequestReport
   readonly MakeCrmfArchival: CrmfArchivalReport
+  readonly MakeOnBehalf: OnBehalfReport
   readonly KeystoreCheck: KeystoreReport
 }
