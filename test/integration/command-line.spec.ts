@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { X509Certificate } from 'node:crypto'
+import { X509Certificate, type KeyObject } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { programIn, type Ended, type ServerProcess } from '../helpers/program.js'
 import { vectorPath } from '../helpers/vectors.js'
@@ -132,6 +132,49 @@ describe('a certificate in one command', () => {
     expect(modeOf('alice.p12')).toBe('600')
     expect(readFileSync(at('alice.p12'))[0]).toBe(0x30)
     expect(existsSync(at('alice.p12.pending'))).toBe(false)
+  })
+})
+
+describe('a certificate that exists', () => {
+  it('is renewed by the directory that it is installed in, with its key archived as before', async () => {
+    const renewed = await program.json('enroll', '--renew', 'alice', '--out', 'alice-renewed')
+    const [before, after] = ['alice', 'alice-renewed'].map(
+      name => new X509Certificate(readFileSync(at(name, 'certificate.pem')))
+    )
+    expect(renewed).toMatchObject({ serialNumber: after?.serialNumber.toLowerCase() })
+    expect(after?.subject).toBe(before?.subject)
+    expect(after?.serialNumber).not.toBe(before?.serialNumber)
+    expect(after?.publicKey.equals(before?.publicKey as KeyObject)).toBe(false)
+  })
+
+  it('signs requests to renew it and on behalf of another, which an inspection tells', async () => {
+    const kept = ['--no-archive', '--agent-cert', 'alice', '--on-behalf-of', 'EXAMPLE\\bob', '--out', 'behalf']
+    await Promise.all([
+      program.succeed('request', 'new', '--renew', 'alice', '--keep-key', '--form', 'pkcs7', '--out', 'again'),
+      program.succeed('request', 'new', '--template', 'UserSignature', ...kept)
+    ])
+    const [renewal, behalf] = await Promise.all([
+      program.json('request', 'inspect', 'again/request.pem'),
+      program.json('request', 'inspect', 'behalf/request.pem')
+    ])
+    const { serialNumber } = new X509Certificate(readFileSync(at('alice', 'certificate.pem')))
+    expect(renewal).toMatchObject({
+      format: 'pkcs7',
+      signature: { valid: true },
+      renewal: { serialNumber: serialNumber.toLowerCase() },
+      onBehalfOf: null
+    })
+    expect(behalf).toMatchObject({
+      format: 'cmc',
+      otherSignatures: [{ valid: true }],
+      renewal: null,
+      onBehalfOf: 'EXAMPLE\\bob'
+    })
+  })
+
+  it('needs both halves of what is asked for', async () => {
+    const alone = await program.run('request', 'new', '--on-behalf-of', 'EXAMPLE\\bob', '--out', 'half')
+    expect(refusal(alone)).toMatchObject({ error: 'invalid_argument' })
   })
 })
 

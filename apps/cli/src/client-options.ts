@@ -36,7 +36,14 @@ export interface NewRequestOptions extends ConnectionOptions {
   readonly attribute: readonly string[]
   readonly key: KeySpec
   readonly keyFile?: string
-  readonly form: 'cmc' | 'crmf' | 'pkcs10'
+  readonly form: 'cmc' | 'crmf' | 'pkcs10' | 'pkcs7'
+  /** A certificate's file, or the directory that it is installed in. */
+  readonly renew?: string
+  readonly renewKey?: string
+  readonly keepKey?: boolean
+  readonly onBehalfOf?: string
+  readonly agentCert?: string
+  readonly agentKey?: string
   /** Undefined when neither --archive nor --no-archive is given. */
   readonly archive?: boolean
   readonly exchangeCert?: string
@@ -52,7 +59,15 @@ export function withNewRequestOptions(command: Command): Command {
     .option('--attribute <name:value>', 'a request attribute; repeatable', collect, [])
     .addOption(new Option('--key <kind>', 'the key to make').choices(KEY_SPECS).default('rsa-2048'))
     .option('--key-file <file>', 'an existing private key, PEM, instead of a new one')
-    .addOption(new Option('--form <form>', 'the form of the request').choices(['cmc', 'crmf', 'pkcs10']).default('cmc'))
+    .addOption(
+      new Option('--form <form>', 'the form of the request').choices(['cmc', 'crmf', 'pkcs10', 'pkcs7']).default('cmc')
+    )
+    .option('--renew <certificate>', 'the certificate to renew, PEM, or the directory it is installed in')
+    .option('--renew-key <file>', 'the key of --renew, PEM; key.pem beside it when left out')
+    .option('--keep-key', 'renew for the same key instead of a new one')
+    .option('--on-behalf-of <account>', 'the account to enroll, as DOMAIN\\\\account; you must be an enrollment agent')
+    .option('--agent-cert <certificate>', 'your enrollment agent certificate, PEM, or the directory it is installed in')
+    .option('--agent-key <file>', 'the key of --agent-cert, PEM; key.pem beside it when left out')
     .option('--archive', 'demand that the private key be archived')
     .option('--no-archive', 'keep the private key here; without either, the template decides')
     .option('--exchange-cert <file>', 'the exchange certificate, PEM with its chain, instead of asking the CA')

@@ -80,6 +80,21 @@ export class CertRequest implements AsyncDisposable {
     return this.last.disposition
   }
 
+  /**
+   * Sends a CMC message to the CA and answers its signed full response, DER: for a renewal that needs no credential, since
+   * the old key's signature stands for one where the template lets it.
+   */
+  async exchange(message: Uint8Array): Promise<Uint8Array> {
+    const answer = await this.transport.call({
+      method: 'POST',
+      path: `/cmc/${encodeURIComponent(this.settings.ca)}`,
+      wait: 20,
+      headers: { 'content-type': 'application/pkcs7-mime; smime-type=CMC-Request' },
+      body: message
+    })
+    return answer.body
+  }
+
   /** Asks what became of a request and makes it the last one. Answers its disposition, CR_DISP_*. */
   async retrievePending(requestId: number, options: { readonly wait?: number } = {}): Promise<number> {
     const wait = options.wait ?? 0

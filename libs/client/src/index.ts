@@ -42,6 +42,11 @@ export type { PendingEnrollment } from './pending-enrollment.js'
 export { buildPkcs12, type Pkcs12Contents } from './pkcs12.js'
 export { readPkcs12, type Pkcs12Identity } from './pkcs12-reader.js'
 export { decodePrivateKey, encodePrivateKeyPem } from './private-key-pem.js'
-export type { RequestOptions, RequestType, SigningIdentity } from './request-creation.js'
+export {
+  templateOfCertificate,
+  type RequestOptions,
+  type RequestType,
+  type SigningIdentity
+} from './request-creation.js'
 export { parseSubjectAltName } from './subject-alt-name.js'
 export { Transport, type ConnectionSettings, type Credentials } from './transport.js'

@@ -14,12 +14,16 @@ import { signerOf } from '@app/keys'
 import { OID } from '@app/oid'
 import {
   buildCertificationRequest,
+  decodeCertificate,
+  decodeCertificateTemplateId,
+  decodeCertificateTemplateName,
   encodeAttribute,
   encodeCertificateTemplateId,
   encodeCertificateTemplateName,
   encodeExtensions,
   encodeName,
   encodeSubjectAltName,
+  findExtension,
   parseDistinguishedName,
   type CertificateTemplateId,
   type Extension,
@@ -56,7 +60,10 @@ export interface RequestOptions {
   readonly extensions?: readonly Extension[]
   /** Told to the CA when given, as certreq does. Not in `crmf`, which has no place for it. */
   readonly clientInfo?: RequestClientInfo
-  /** The certificate to renew, whose key signs the request; with `keepKey` the new certificate is for that key. */
+  /**
+   * The certificate to renew, whose key signs the request; with `keepKey` the new certificate is for that key. Template,
+   * subject and alternative names are those of the old certificate where nothing else is said.
+   */
   readonly renew?: SigningIdentity & { readonly keepKey?: boolean }
   /** The account (`DOMAIN\\account`) that an enrollment agent makes the request for, and that agent. */
   readonly onBehalfOf?: { readonly account: string; readonly agent: SigningIdentity }
@@ -169,19 +176,39 @@ function buildCmc(options: RequestOptions, type: 'cmc' | 'crmf', material: Reque
   })
 }
 
-function subjectOf({ subject = '' }: RequestOptions): Uint8Array {
-  return encodeName(parseDistinguishedName(subject))
+function subjectOf({ subject, renew }: RequestOptions): Uint8Array {
+  if (subject === undefined && renew !== undefined) return decodeCertificate(renew.certificate).subject.raw
+  return encodeName(parseDistinguishedName(subject ?? ''))
 }
 
-function extensionsOf({ template, subjectAltNames = [], extensions = [] }: RequestOptions): readonly Extension[] {
-  const names = subjectAltNames.map(name => (typeof name === 'string' ? parseSubjectAltName(name) : name))
+function extensionsOf({ template, subjectAltNames, extensions = [], renew }: RequestOptions): readonly Extension[] {
+  const wanted = template ?? (renew === undefined ? undefined : templateOfCertificate(renew.certificate))
   return [
-    ...(template === undefined ? [] : [templateExtension(template)]),
-    ...(names.length === 0
-      ? []
-      : [{ oid: OID.id_ce_subjectAltName, critical: false, value: encodeSubjectAltName(names) }]),
+    ...(wanted === undefined ? [] : [templateExtension(wanted)]),
+    ...(subjectAltNames === undefined ? altNamesIn(renew) : altNamesOf(subjectAltNames)),
     ...extensions
   ]
+}
+
+function altNamesOf(given: NonNullable<RequestOptions['subjectAltNames']>): readonly Extension[] {
+  const names = given.map(name => (typeof name === 'string' ? parseSubjectAltName(name) : name))
+  if (names.length === 0) return []
+  return [{ oid: OID.id_ce_subjectAltName, critical: false, value: encodeSubjectAltName(names) }]
+}
+
+function altNamesIn(renew: RequestOptions['renew']): readonly Extension[] {
+  if (renew === undefined) return []
+  const extension = findExtension(decodeCertificate(renew.certificate), OID.id_ce_subjectAltName)
+  return extension === undefined ? [] : [{ ...extension, critical: false }]
+}
+
+/** The template that a certificate (DER) says it was made from; undefined when it says none. */
+export function templateOfCertificate(certificate: Uint8Array): RequestOptions['template'] {
+  const holder = decodeCertificate(certificate)
+  const identified = findExtension(holder, OID.szOID_CERTIFICATE_TEMPLATE)
+  if (identified !== undefined) return { oid: decodeCertificateTemplateId(identified.value).oid }
+  const named = findExtension(holder, OID.szOID_ENROLL_CERTTYPE_EXTENSION)
+  return named === undefined ? undefined : { name: decodeCertificateTemplateName(named.value) }
 }
 
 function templateExtension(template: NonNullable<RequestOptions['template']>): Extension {

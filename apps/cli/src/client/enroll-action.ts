@@ -3,7 +3,7 @@ import { AppError, DISPOSITIONS, isAppError } from '@app/core'
 import { exitCodeOfDisposition } from '../exit-code.js'
 import type { InstallationOptions, NewRequestOptions } from '../client-options.js'
 import { printFacts, type OutputFormat, type Talk } from '../output.js'
-import { acceptAndInstall, installationOf } from './accept-response.js'
+import { acceptAndInstall, installationOf, type Installation } from './accept-response.js'
 import { findConnection, withCa, type OpenConnection } from './connection.js'
 import { makeRequest, type KeptRequest } from './new-request.js'
 import { explain, isWaiting, submitAndWait } from './submission.js'
@@ -23,14 +23,29 @@ export async function enroll(options: EnrollCommand, talk: Talk): Promise<void> 
   if (directory === undefined) throw new AppError('invalid_argument', 'Say where the certificate goes: --out or --p12.')
   const installation = await installationOf(options, directory)
   const connection = await findConnection(options)
-  const kept = await makeRequest(options, directory, talk)
+  const isKeyBased = options.renew !== undefined && connection.settings.credentials === undefined
+  // Whoever has no credential cannot ask the CA whether it archives keys.
+  const wishes = isKeyBased && options.archive === undefined ? { ...options, archive: false } : options
+  const kept = await makeRequest(wishes, directory, talk)
   await withCa(connection, async open => {
+    if (isKeyBased) return renewByKey(open, kept, directory, installation, options)
     await submitKept(open, kept, directory, options, talk)
     const { request, trust } = open
     process.exitCode = exitCodeOfDisposition(request.status.disposition)
     if (!request.isIssued) return leave(open, directory, options, talk)
     await acceptAndInstall(directory, { trust, response: await request.getFullResponse() }, installation, options)
   })
+}
+
+/** Without a credential the old key's signature stands for one, and the answer comes with the call. */
+async function renewByKey(
+  { request, trust }: OpenConnection,
+  kept: KeptRequest,
+  directory: string,
+  installation: Installation,
+  options: EnrollCommand
+): Promise<void> {
+  await acceptAndInstall(directory, { trust, response: await request.exchange(kept.request) }, installation, options)
 }
 
 async function submitKept(

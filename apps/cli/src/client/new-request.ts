@@ -1,18 +1,23 @@
 import type { KeyObject } from 'node:crypto'
+import { stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import {
   decodePrivateKey,
   Enrollment,
   savePending,
+  templateOfCertificate,
   type OfferedTemplate,
   type PendingFiles,
-  type RequestOptions
+  type RequestOptions,
+  type SigningIdentity
 } from '@app/client'
 import { findRequestAttribute, parseRequestAttributes } from '@app/cmc'
 import { AppError } from '@app/core'
+import { decodeDerPemOrBase64 } from '@app/der'
 import { generateKeyPairOf } from '@app/keys'
 import type { NewRequestOptions } from '../client-options.js'
 import type { Talk } from '../output.js'
-import { findConnection, findTrust, readSecret, readText, withCa } from './connection.js'
+import { findConnection, findTrust, readBytes, readSecret, readText, withCa } from './connection.js'
 import { readProfile } from './profile.js'
 
 /** A request made and kept in a directory. */
@@ -26,10 +31,11 @@ export interface KeptRequest {
 /** Makes a key and a request and keeps both in a directory, for `request submit` and `request accept`. */
 export async function makeRequest(options: NewRequestOptions, directory: string, talk: Talk): Promise<KeptRequest> {
   const passphrase = options.passphraseFile === undefined ? undefined : await readSecret(options.passphraseFile)
-  const privateKey = await privateKeyOf(options, passphrase)
-  const archival = await findArchival(options, privateKey)
+  const wishes = await wishesOf(options)
+  const privateKey = wishes.renew?.keepKey === true ? wishes.renew.privateKey : await privateKeyOf(options, passphrase)
+  const archival = await findArchival({ ...options, ...templateTextOf(options, wishes) }, privateKey)
   const enrollment = new Enrollment({ key: { privateKey }, ...archival })
-  const request = await enrollment.createRequest(wishesOf(options))
+  const request = await enrollment.createRequest(wishes)
   const files = await savePending(directory, enrollment, request, passphrase === undefined ? {} : { passphrase })
   talk.say(
     enrollment.archivesKey
@@ -55,11 +61,11 @@ const withoutArchival: Archival = { trust: '' }
 
 /** Whether, and to which certificate, the key is archived. */
 async function findArchival(options: NewRequestOptions, privateKey: KeyObject): Promise<Archival> {
-  const isPossible = options.form !== 'pkcs10' && privateKey.asymmetricKeyType !== 'ed25519'
+  const isPossible = options.form !== 'pkcs10' && options.form !== 'pkcs7' && privateKey.asymmetricKeyType !== 'ed25519'
   if (options.archive === true && !isPossible) {
     throw new AppError(
       'invalid_argument',
-      'A PKCS#10 request carries no key, and an Ed25519 key only signs; drop --archive.'
+      'A PKCS#10 or PKCS#7 request carries no key, and an Ed25519 key only signs; drop --archive.'
     )
   }
   if (options.archive === false || !isPossible) return withoutArchival
@@ -96,15 +102,59 @@ function isWanted({ name, oid }: OfferedTemplate, options: NewRequestOptions): b
   return name.toLowerCase() === wanted.toLowerCase() || wanted === oid || wanted.startsWith(`${oid}:`)
 }
 
-function wishesOf(options: NewRequestOptions): RequestOptions {
+/** The template that a renewal takes from its certificate, in the form of the option. */
+function templateTextOf({ template }: NewRequestOptions, { renew }: RequestOptions): { readonly template?: string } {
+  const wanted = template === undefined && renew !== undefined ? templateOfCertificate(renew.certificate) : undefined
+  if (wanted === undefined) return {}
+  return { template: 'name' in wanted ? wanted.name : wanted.oid }
+}
+
+async function wishesOf(options: NewRequestOptions): Promise<RequestOptions> {
   const attributes = parseRequestAttributes(options.attribute.join('\n'))
   return {
     type: options.form,
     ...(options.subject === undefined ? {} : { subject: options.subject }),
     ...(options.template === undefined ? {} : { template: templateOf(options.template) }),
     ...(options.san.length === 0 ? {} : { subjectAltNames: options.san }),
-    ...(attributes.length === 0 ? {} : { attributes })
+    ...(attributes.length === 0 ? {} : { attributes }),
+    ...(await renewalOf(options)),
+    ...(await onBehalfOf(options))
   }
+}
+
+async function renewalOf({ renew, renewKey, keepKey }: NewRequestOptions): Promise<Pick<RequestOptions, 'renew'>> {
+  if (renew !== undefined) {
+    return { renew: { ...(await readIdentity(renew, renewKey)), ...(keepKey === true ? { keepKey } : {}) } }
+  }
+  if (renewKey === undefined && keepKey === undefined) return {}
+  throw new AppError('invalid_argument', 'Say which certificate to renew: --renew.')
+}
+
+async function onBehalfOf(options: NewRequestOptions): Promise<Pick<RequestOptions, 'onBehalfOf'>> {
+  const { onBehalfOf: account, agentCert, agentKey } = options
+  if (account !== undefined && agentCert !== undefined) {
+    return { onBehalfOf: { account, agent: await readIdentity(agentCert, agentKey) } }
+  }
+  if (account === undefined && agentCert === undefined && agentKey === undefined) return {}
+  throw new AppError('invalid_argument', 'To enroll another account, give --on-behalf-of and --agent-cert.')
+}
+
+/** A certificate and its key, by the files given or by the names they have where they were installed. */
+async function readIdentity(certificate: string, keyFile: string | undefined): Promise<SigningIdentity> {
+  const isInstalled = await isDirectory(certificate)
+  const file = isInstalled ? join(certificate, 'certificate.pem') : certificate
+  const key = keyFile ?? join(isInstalled ? certificate : dirname(certificate), 'key.pem')
+  return {
+    certificate: decodeDerPemOrBase64(await readBytes(file)),
+    privateKey: decodePrivateKey(await readSecret(key))
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    found => found.isDirectory(),
+    () => false
+  )
 }
 
 function templateOf(text: string): NonNullable<RequestOptions['template']> {
