@@ -104,10 +104,8 @@ describe('a CMC request on behalf of another that Bouncy Castle makes', () => {
       directory.at('behalf.der')
     ])
     const read = await runJava('DecodeRequest', [directory.at('behalf.der')])
-    expect(read.signers.map(({ keyFrom, verified }) => [keyFrom, verified]).toSorted()).toEqual([
-      ['certificate', true],
-      ['request', true]
-    ])
+    expect(new Set(read.signers.map(({ keyFrom }) => keyFrom))).toEqual(new Set(['certificate', 'request']))
+    expect(read.signers.every(({ verified }) => verified)).toBe(true)
     const status = await submitBytes(server, agent, await directory.read('behalf.der'))
     expect(status).toMatchObject({ dispositionName: 'issued', template: 'ForOthers' })
     const certificate = await issuedFor(status.requestId, target)
