@@ -68,8 +68,13 @@ export function validityUnder(issuer: Issuer, now: Date, seconds: number): Valid
   }
 }
 
-/** Why the validity is what {@link validityUnder} makes it of the same arguments. */
-export function explainValidity(issuer: Issuer, now: Date, seconds: number): Record<keyof Validity, string> {
+/** Why the validity is what {@link validityUnder} makes it of the same arguments; an officer may have shortened it. */
+export function explainValidity(
+  issuer: Issuer,
+  now: Date,
+  seconds: number,
+  isShortened: boolean
+): Record<keyof Validity, string> {
   const wanted = validityFrom(now, seconds)
   const isEarly = wanted.notBefore < issuer.certificate.notBefore
   const isLate = wanted.notAfter > issuer.certificate.notAfter
@@ -78,8 +83,8 @@ export function explainValidity(issuer: Issuer, now: Date, seconds: number): Rec
       ? 'The certificate begins no earlier than that of the CA.'
       : 'The certificate begins ten minutes before it is issued, for clients whose clocks are slow.',
     notAfter: isLate
-      ? "The template's validity ends later than the CA certificate, whose end caps it."
-      : `The template says ${seconds} seconds from the issuance.`
+      ? 'The certificate would end later than that of the CA, whose end caps it.'
+      : `The certificate ends ${seconds} seconds after it is issued, as ${isShortened ? 'an officer' : 'the template'} has it.`
   }
 }
 

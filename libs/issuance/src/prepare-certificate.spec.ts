@@ -263,7 +263,7 @@ describe('what a template can ask for', () => {
   })
 
   it('the mark of an OCSP responder, for OCSP responders alone', async () => {
-    const enrollmentFlags = ENROLLMENT_FLAG.ADD_OCSP_NOCHECK
+    const enrollmentFlags = flagWord(ENROLLMENT_FLAG.ADD_OCSP_NOCHECK, ENROLLMENT_FLAG.PEND_ALL_REQUESTS)
     const responder = await changed({ enrollmentFlags, extendedKeyUsages: [OID.id_kp_OCSPSigning] })
     expect(findExtension(responder, OID.id_pkix_ocsp_nocheck)).toBeDefined()
     expect(findExtension(responder, OID.id_ce_cRLDistributionPoints)).toBeUndefined()

@@ -1,4 +1,10 @@
-import { describeAttribute, findNameValuePairs, type RequestAttribute, type RequestAttributes } from '@app/cmc'
+import {
+  comparableAttributeName,
+  describeAttribute,
+  findNameValuePairs,
+  type RequestAttribute,
+  type RequestAttributes
+} from '@app/cmc'
 import { isAppError } from '@app/core'
 import { OID } from '@app/oid'
 import type { Attribute } from '@app/x509'
@@ -25,6 +31,11 @@ const EFFECTS: ReadonlyMap<string, string> = new Map([
   ['requestername', 'It says for whom the request is made; the names are those of the directory or the request.']
 ])
 
+/** The attributes by which officers shorten the validity, by normal name. */
+const VALIDITY: ReadonlySet<string> = new Set(['validityperiod', 'validityperiodunits', 'expirationdate'])
+
+const SHORTENS = 'The certificate ends by it, unless the template or the CA certificate ends it earlier.'
+
 const NO_EFFECT = 'No attribute of a request goes into the certificate.'
 
 /** Carried by a row each elsewhere, or as pairs. */
@@ -47,13 +58,22 @@ export function previewAttributes(request: RequestedAttributes, edited: RequestA
   const wanted =
     edited === undefined
       ? { submitted, edited: submitted }
-      : { submitted, edited: [...own, ...pairs, ...edited.map(statementOf)] }
-  return compareStatements(
-    'attribute',
-    wanted,
-    [],
-    name => EFFECTS.get(name.replace(/[\s-]+/g, '').toLowerCase()) ?? NO_EFFECT
-  )
+      : { submitted, edited: [...own, ...pairs, ...edited.map(pair => editedStatement(request, pair))] }
+  return compareStatements('attribute', wanted, [], name => EFFECTS.get(comparableAttributeName(name)) ?? NO_EFFECT)
+}
+
+/** Whether officers have set an attribute that shortens the validity. */
+export function isValidityShortened(request: RequestedAttributes, edited: RequestAttributes | undefined): boolean {
+  return edited?.some(pair => isValidityEdit(request, pair)) ?? false
+}
+
+function isValidityEdit({ requestAttributes }: RequestedAttributes, { name, value }: RequestAttribute): boolean {
+  const isOwn = requestAttributes.some(pair => pair.name === name && pair.value === value)
+  return !isOwn && VALIDITY.has(comparableAttributeName(name))
+}
+
+function editedStatement(request: RequestedAttributes, pair: RequestAttribute): Statement {
+  return isValidityEdit(request, pair) ? { ...statementOf(pair), objection: SHORTENS } : statementOf(pair)
 }
 
 function pairsOf(attributes: readonly Attribute[]): RequestAttributes {

@@ -345,6 +345,30 @@ describe('the preview of a certificate', () => {
     ])
   })
 
+  it('says that an officer shortened the validity, and that the certificate follows', () => {
+    const shown = preview(
+      { requestAttributes: [{ name: 'ValidityPeriod', value: 'Years' }] },
+      {
+        template: { ...template('UserSignature'), validitySeconds: 30 * DAY },
+        edited: {
+          requestAttributes: [
+            { name: 'ValidityPeriod', value: 'Days' },
+            { name: 'ValidityPeriodUnits', value: '30' }
+          ]
+        }
+      }
+    )
+    expect(rows(shown, 'validity')[1]?.reason).toBe(
+      'The certificate ends 2592000 seconds after it is issued, as an officer has it.'
+    )
+    expect(
+      rows(shown, 'attribute').map(({ name, edited, reason }) => [name, edited, /ends by it/.test(reason)])
+    ).toEqual([
+      ['ValidityPeriod', 'Days', true],
+      ['ValidityPeriodUnits', '30', true]
+    ])
+  })
+
   it('shows what a recovery agent of the installation would get', () => {
     const { requester: _requester, ...input } = inputOf(
       { subject: nameOf('CN=Agent 1') },

@@ -1,6 +1,6 @@
 import { AppError, equalBytes, isAppError, toBase64, toHex } from '@app/core'
 import type { JsonValue, RequestAttributes } from '@app/cmc'
-import type { Decision, Requester, RequestToJudge } from '@app/policy'
+import type { Decision, NameSource, Requester, RequestToJudge } from '@app/policy'
 import {
   KEY_RECOVERY_AGENT_TEMPLATE,
   lintTemplate,
@@ -11,7 +11,7 @@ import { formatName, type PublicKeyInfo } from '@app/x509'
 import { explainIssuerExtension, explainValidity, type Issuer } from './issuer.js'
 import { certificateContentOf, contentOf, type TemplateContent } from './prepare-certificate.js'
 import { draft, type CertificateDraft } from './prepared-certificate.js'
-import { previewAttributes, type RequestedAttributes } from './preview-attributes.js'
+import { isValidityShortened, previewAttributes, type RequestedAttributes } from './preview-attributes.js'
 import { previewExtensions } from './preview-extensions.js'
 import { previewAltNames, previewSubject } from './preview-names.js'
 import type { CertificatePreview, PreviewField, PreviewFieldName } from './preview-schema.js'
@@ -25,7 +25,7 @@ export interface PreviewRequest
 
 /** A pending request and what its certificate would be made from. */
 export interface PreviewInput {
-  /** The version that the request was judged by. */
+  /** The version that the request was judged by, as officers' edits leave it. */
   readonly template: CertificateTemplate
   /** Absent for what the installation asks for itself, which is a recovery agent's certificate. */
   readonly requester?: Requester
@@ -35,6 +35,8 @@ export interface PreviewInput {
   readonly edited?: Partial<Pick<PreviewRequest, 'subject' | 'extensions'>> & {
     readonly requestAttributes?: RequestAttributes
   }
+  /** The certificate that the request renews, as it was judged. */
+  readonly renewed?: NameSource
   readonly issuer: Issuer
   readonly now: Date
   /** What the policy says now of the request, an officer's approval assumed. A denial is the refusal that is shown. */
@@ -96,7 +98,8 @@ function templateContentOf(input: PreviewInput): TemplateContent {
   const subject = edited?.subject ?? request.subject
   if (requester !== undefined) {
     const extensions = edited?.extensions ?? request.extensions
-    return contentOf({ ...common, template, requester, request: { subject, extensions, publicKey } })
+    const renewed = input.renewed === undefined ? {} : { renewed: input.renewed }
+    return contentOf({ ...common, ...renewed, template, requester, request: { subject, extensions, publicKey } })
   }
   if (template.name !== KEY_RECOVERY_AGENT_TEMPLATE.name || subject === undefined) {
     throw new AppError('template_denied', `The installation may not enroll for ${template.name}.`)
@@ -113,10 +116,11 @@ function fieldsOf(input: PreviewInput, { content, draft: made }: Attempt): Previ
     edited: edited?.extensions ?? request.extensions,
     issued: facts?.extensions
   }
+  const rules = { template, isRenewal: input.renewed !== undefined }
   const explain = (oid: string): string | undefined => explainExtension(oid, input, content)
   const rows = [
-    ...previewSubject(template, subjects),
-    ...previewAltNames(template, extensions),
+    ...previewSubject(rules, subjects),
+    ...previewAltNames(rules, extensions),
     keyRow(request.publicKey, facts),
     ...(facts === undefined ? [] : validityRows(input, facts)),
     ...previewExtensions(extensions, explain),
@@ -129,9 +133,10 @@ function fieldsOf(input: PreviewInput, { content, draft: made }: Attempt): Previ
 
 function explainExtension(oid: string, input: PreviewInput, content: TemplateContent | undefined): string | undefined {
   if (content === undefined) return undefined
+  const isRenewal = input.renewed !== undefined
   const { template, names, publicKey, issuer, issuancePolicies = template.issuancePolicies } = content
   return (
-    explainTemplateExtension(oid, { template, names, publicKey, issuancePolicies }) ??
+    explainTemplateExtension(oid, { template, names, publicKey, issuancePolicies, isRenewal }) ??
     explainIssuerExtension(oid, issuer, revocationSourcesOf(input.template))
   )
 }
@@ -148,8 +153,10 @@ function describeKey({ algorithm, bits, curve, keyId }: PublicKeyInfo): JsonValu
   return { algorithm, bits, ...(curve === undefined ? {} : { curve }), keyId: toHex(keyId) }
 }
 
-function validityRows({ template, issuer, now }: PreviewInput, facts: TbsFacts): PreviewField[] {
-  const reasons = explainValidity(issuer, now, template.validitySeconds)
+function validityRows(input: PreviewInput, facts: TbsFacts): PreviewField[] {
+  const { template, issuer, now, request, edited } = input
+  const isShortened = isValidityShortened(request, edited?.requestAttributes)
+  const reasons = explainValidity(issuer, now, template.validitySeconds, isShortened)
   return [
     addedRow('validity', 'notBefore', facts.notBefore.date.toISOString(), reasons.notBefore),
     addedRow('validity', 'notAfter', facts.notAfter.date.toISOString(), reasons.notAfter)

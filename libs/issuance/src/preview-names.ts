@@ -1,8 +1,8 @@
 import { isAppError, toHex } from '@app/core'
 import { describeGeneralName } from '@app/cmc'
 import { OID } from '@app/oid'
-import { explainNames, findAltNameObjection, findSubjectObjection } from '@app/policy'
-import { isSubjectFromRequest, type CertificateTemplate } from '@app/templates'
+import { areNamesRequested, explainNames, findAltNameObjection, findSubjectObjection } from '@app/policy'
+import type { CertificateTemplate } from '@app/templates'
 import {
   decodeSubjectAltName,
   findExtension,
@@ -23,22 +23,28 @@ export interface Sides<T> {
   readonly issued: T | undefined
 }
 
+/** By what names are taken or not. */
+export interface NameRules {
+  readonly template: CertificateTemplate
+  readonly isRenewal: boolean
+}
+
 /** The attributes of the subject, one row each. */
-export function previewSubject(template: CertificateTemplate, sides: Sides<Name | undefined>): PreviewField[] {
+export function previewSubject(rules: NameRules, sides: Sides<Name | undefined>): PreviewField[] {
   const { submitted, edited, issued } = sides
   const wanted = (name: Name | undefined): Statement[] =>
-    (name?.rdns.flat() ?? []).map(attribute => wantedAttribute(template, attribute))
+    (name?.rdns.flat() ?? []).map(attribute => wantedAttribute(rules, attribute))
   const first = wanted(submitted)
   return compareStatements(
     'subject',
     { submitted: first, edited: edited === submitted ? first : wanted(edited) },
     (issued?.rdns.flat() ?? []).map(attributeStatement),
-    () => explainNames(template).subject
+    () => explainNames(rules.template, rules.isRenewal).subject
   )
 }
 
-function wantedAttribute(template: CertificateTemplate, attribute: NameAttribute): Statement {
-  const objection = isSubjectFromRequest(template) ? findSubjectObjection(attribute) : undefined
+function wantedAttribute({ template, isRenewal }: NameRules, attribute: NameAttribute): Statement {
+  const objection = areNamesRequested(template, isRenewal) ? findSubjectObjection(attribute) : undefined
   return { ...attributeStatement(attribute), ...(objection === undefined ? {} : { objection }) }
 }
 
@@ -47,10 +53,11 @@ function attributeStatement({ type, value }: NameAttribute): Statement {
 }
 
 /** The subject alternative names, one row each; an extension that cannot be read is one row in hexadecimal. */
-export function previewAltNames(template: CertificateTemplate, sides: Sides<readonly Extension[]>): PreviewField[] {
+export function previewAltNames(rules: NameRules, sides: Sides<readonly Extension[]>): PreviewField[] {
+  const { template, isRenewal } = rules
   const { submitted, edited, issued } = sides
   const objection = (name: GeneralName): string | undefined =>
-    isSubjectFromRequest(template) ? findAltNameObjection(template, name) : undefined
+    areNamesRequested(template, isRenewal) ? findAltNameObjection(template, name) : undefined
   const wanted = (extensions: readonly Extension[]): Statement[] =>
     altNameStatements(extensions, objection).map(({ critical: _critical, ...statement }) => statement)
   const first = wanted(submitted)
@@ -58,7 +65,7 @@ export function previewAltNames(template: CertificateTemplate, sides: Sides<read
     'subjectAltName',
     { submitted: first, edited: edited === submitted ? first : wanted(edited) },
     altNameStatements(issued ?? [], () => undefined),
-    () => explainNames(template).altNames
+    () => explainNames(template, isRenewal).altNames
   )
 }
 

@@ -48,6 +48,8 @@ export interface ExtensionSource {
   readonly publicKey: PublicKeyInfo
   /** Those of the template, or what stands in their place. */
   readonly issuancePolicies: readonly string[]
+  /** Whether a certificate is renewed. Only a reason depends on it. */
+  readonly isRenewal?: boolean
 }
 
 /** What decides one extension, and says why. */
@@ -107,13 +109,13 @@ const EXTENSION_RULES: readonly ExtensionRule[] = [
       const critical = names.isSubjectEmpty || isCritical(template, OID.id_ce_subjectAltName)
       return { critical, value: encodeSubjectAltName(names.altNames) }
     },
-    reason: ({ template }) => explainNames(template).altNames
+    reason: ({ template, isRenewal }) => explainNames(template, isRenewal).altNames
   },
   {
     oid: OID.szOID_NTDS_CA_SECURITY_EXT,
     build: ({ names: { securityIdentifier: sid } }) =>
       sid === undefined ? undefined : { critical: false, value: encodeSecurityIdentifier(sid) },
-    reason: ({ template }) => explainNames(template).securityIdentifier
+    reason: ({ template, isRenewal }) => explainNames(template, isRenewal).securityIdentifier
   },
   {
     oid: OID.id_ce_subjectKeyIdentifier,

@@ -37,8 +37,7 @@ export function nameSource<Renewed extends NameSource>(
   request: NameSource,
   renewed: Renewed | undefined
 ): NameSource | Renewed {
-  const isFromOld = isFlagSet(template.subjectNameFlags, SUBJECT_NAME_FLAG.OLD_CERT_SUPPLIES_SUBJECT_AND_ALT_NAME)
-  return renewed !== undefined && isFromOld ? renewed : request
+  return renewed !== undefined && isFromOldCertificate(template) ? renewed : request
 }
 
 /**
@@ -79,27 +78,35 @@ export function certificateNames(
   return securityIdentifier === undefined ? names : { ...names, securityIdentifier }
 }
 
-/** Why {@link certificateNames} takes what it takes for certificates of a template. */
+/** Why {@link certificateNames} takes what it takes of a template, with a certificate that is renewed or without. */
 export function explainNames(
-  template: CertificateTemplate
+  template: CertificateTemplate,
+  isRenewal = false
 ): Readonly<Record<'subject' | 'altNames' | 'securityIdentifier', string>> {
-  const logsOn = isForAuthentication(template)
-  if (isSubjectFromRequest(template)) {
-    return {
-      subject: 'The template takes the subject from the request.',
-      altNames: 'The template takes the alternative names from the request.',
-      securityIdentifier: logsOn
-        ? 'The template takes the names from the request, and with them the security identifier.'
-        : 'Certificates of the template do not log on, so they have no security identifier.'
-    }
-  }
+  const source = sourceName(template, isRenewal)
   return {
-    subject: 'The template takes the subject from the directory.',
-    altNames: 'The template takes the alternative names from the directory.',
-    securityIdentifier: logsOn
-      ? "Certificates of the template log on, so they have the security identifier of the requester's account."
-      : 'Certificates of the template do not log on, so they have no security identifier.'
+    subject: `The template takes the subject from the ${source}.`,
+    altNames: `The template takes the alternative names from the ${source}.`,
+    securityIdentifier: !isForAuthentication(template)
+      ? 'Certificates of the template do not log on, so they have no security identifier.'
+      : isSubjectFromRequest(template)
+        ? `The template takes the names from the ${source}, and with them the security identifier.`
+        : "Certificates of the template log on, so they have the security identifier of the requester's account."
   }
+}
+
+function sourceName(template: CertificateTemplate, isRenewal: boolean): string {
+  if (!isSubjectFromRequest(template)) return 'directory'
+  return isRenewal && isFromOldCertificate(template) ? 'certificate that is renewed' : 'request'
+}
+
+function isFromOldCertificate(template: CertificateTemplate): boolean {
+  return isFlagSet(template.subjectNameFlags, SUBJECT_NAME_FLAG.OLD_CERT_SUPPLIES_SUBJECT_AND_ALT_NAME)
+}
+
+/** Whether the names of a certificate are those that the request itself asks for. */
+export function areNamesRequested(template: CertificateTemplate, isRenewal: boolean): boolean {
+  return isSubjectFromRequest(template) && !(isRenewal && isFromOldCertificate(template))
 }
 
 /** TLS clients compare alternative names alone (RFC 9525, 2); a host name in the subject would be of no use. */

@@ -14,6 +14,7 @@ import {
   type RequestRow
 } from '@app/storage'
 import type { CertificateTemplate } from '@app/templates'
+import { decodeCertificate } from '@app/x509'
 import type { AuthenticatedOperator } from '../access/operator.js'
 import { CaIssuers } from './ca-issuers.js'
 import { RequestAccess } from './request-access.js'
@@ -64,6 +65,7 @@ export class RequestPreview {
       template: edited.template,
       ...(principal === undefined || principal.id === SYSTEM_PRINCIPAL ? {} : { requester: requesterOf(principal) }),
       request: { ...stored, requestAttributes: attributes },
+      ...(stored.renewedCertificate === undefined ? {} : { renewed: decodeCertificate(stored.renewedCertificate) }),
       ...(edits.length === 0
         ? {}
         : { edited: { extensions: edited.extensions, requestAttributes: [...others, ...edited.attributes] } }),
