@@ -120,6 +120,23 @@ interface KeystoreReport {
   readonly chain: readonly string[]
 }
 
+/** What `VerifyOcspResponse RESPONSE.der CA.pem CERTIFICATE.pem` reports. */
+interface OcspResponseReport {
+  readonly signatureVerified: boolean
+  /** Whether the CA signed the first certificate in the response. */
+  readonly responderVerified: boolean
+  readonly ocspSigning: boolean
+  readonly noCheck: boolean
+  /** Lower-case hex. */
+  readonly nonce: string | null
+  readonly statuses: readonly {
+    /** Whether it is for the certificate given. */
+    readonly matches: boolean
+    readonly status: 'good' | 'revoked' | 'unknown'
+    readonly reason?: number | null
+  }[]
+}
+
 /** Each program of test/interop/java, by its name, and what it reports. */
 export interface JavaReports {
   readonly VerifyFullResponse: FullResponseReport
@@ -127,4 +144,5 @@ export interface JavaReports {
   readonly MakeCrmfArchival: CrmfArchivalReport
   readonly MakeOnBehalf: OnBehalfReport
   readonly KeystoreCheck: KeystoreReport
+  readonly VerifyOcspResponse: OcspResponseReport
 }
