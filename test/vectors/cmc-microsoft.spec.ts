@@ -23,6 +23,7 @@ import {
 } from '@app/cmc'
 import { decodeEnvelopedData, decodeSignedData, openEnvelopedData, unwrapContentKey } from '@app/cms'
 import { equalBytes, toHex, type ErrorCode } from '@app/core'
+import { decodeDerPemOrBase64 } from '@app/der'
 import { OID } from '@app/oid'
 import { applicationPoliciesOf, requireAgent, requireSoundRenewal } from '@app/policy'
 import { decodeCertificate, type Certificate, type PublicKeyInfo } from '@app/x509'
@@ -97,6 +98,14 @@ describe('real Windows requests', () => {
     expect(applicationPoliciesOf(signers[0] as Certificate)).toEqual([OID.szOID_ENROLLMENT_AGENT])
     expect(verifyEndorsements(bytes)).toEqual({ signers, onBehalfOf })
     expect(codeOf(() => readEnrollmentRequest(bytes))).toBe('cms_algorithm_not_allowed')
+  })
+
+  it('what cepces sends over WSTEP is a PKCS#10, whatever the message calls it', () => {
+    const soap = readVector('adcs/cepces_0.3.17_wstep_issue.xml').toString('utf8')
+    const token = /<[^>]*BinarySecurityToken[^>]*>([A-Za-z0-9+/=\s]+)</.exec(soap)?.[1] ?? ''
+    const request = readEnrollmentRequest(decodeDerPemOrBase64(Buffer.from(token)))
+    expect(request).toMatchObject({ format: 'pkcs10', signers: [], proof: { kind: 'signature', digest: 'sha256' } })
+    expect(request.renewal ?? request.onBehalfOf).toBeUndefined()
   })
 
   // No CA of this program issued what these two are signed with or renew; that is the exact reason why they get nothing.
