@@ -1,5 +1,6 @@
 import { AppError } from '@app/core'
 import { OID } from '@app/oid'
+import { fillAddress, type AddressNumbers, type CertificateTemplate } from '@app/templates'
 import {
   decodeBasicConstraints,
   decodeSubjectKeyIdentifier,
@@ -24,6 +25,25 @@ export interface Issuer {
   /** Where its own certificate is. */
   readonly caIssuersUrls: readonly string[]
   readonly ocspUrls: readonly string[]
+  /** What a template's own addresses are made with; where absent, a template's addresses are not looked at. */
+  readonly addressNumbers?: AddressNumbers
+}
+
+/** The addresses of a template in place of the issuer's, kind by kind. */
+export function withAddressesOf({ addresses }: Pick<CertificateTemplate, 'addresses'>, issuer: Issuer): Issuer {
+  const { addressNumbers: numbers } = issuer
+  if (addresses === undefined || numbers === undefined) return issuer
+  const filled = (patterns: readonly string[] | undefined, own: readonly string[]) =>
+    patterns === undefined ? own : patterns.map(pattern => fillAddress(pattern, numbers))
+  const crlUrls = filled(addresses.crl, issuer.crlUrls)
+  return {
+    ...issuer,
+    crlUrls,
+    // A delta is of no use without its base.
+    deltaCrlUrls: crlUrls.length === 0 ? [] : (issuer.deltaCrlUrls ?? []),
+    caIssuersUrls: filled(addresses.caIssuers, issuer.caIssuersUrls),
+    ocspUrls: filled(addresses.ocsp, issuer.ocspUrls)
+  }
 }
 
 /** Which sources of information about revocation a certificate names. */

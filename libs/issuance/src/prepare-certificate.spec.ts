@@ -256,6 +256,22 @@ describe('what a template can ask for', () => {
     expect(decodeBasicConstraints(valueOf(certificate, OID.id_ce_basicConstraints))).toEqual({ isCa: false })
   })
 
+  it('addresses of its own in place of the CA’s, kind by kind', async () => {
+    const addresses = {
+      crl: ['http://mirror.example/{ca}/{key}.crl', 'ldap://ldap.example/CN=CA{key}?certificateRevocationList;binary'],
+      ocsp: []
+    }
+    const numbered = { ...issuer, addressNumbers: { ca: 7, keyIndex: 2, certIndex: 3 } }
+    const certificate = await make({ template: { ...template('UserSignature'), addresses }, issuer: numbered })
+    const value = (oid: string) => findExtension(certificate, oid)?.value ?? new Uint8Array()
+    expect(decodeCrlDistributionPoints(value(OID.id_ce_cRLDistributionPoints))).toEqual([
+      'http://mirror.example/7/2.crl',
+      'ldap://ldap.example/CN=CA2?certificateRevocationList;binary'
+    ])
+    const access = decodeAuthorityInfoAccess(value(OID.id_pe_authorityInfoAccess))
+    expect(access).toEqual({ caIssuers: issuer.caIssuersUrls, ocsp: [] })
+  })
+
   it('no information about revocation', async () => {
     const certificate = await changed({ enrollmentFlags: ENROLLMENT_FLAG.NO_REVOCATION_INFO })
     expect(findExtension(certificate, OID.id_ce_cRLDistributionPoints)).toBeUndefined()

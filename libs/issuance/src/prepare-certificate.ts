@@ -7,7 +7,7 @@ import {
 } from '@app/policy'
 import { requireSafeTemplate, type CertificateTemplate } from '@app/templates'
 import type { PublicKeyInfo } from '@app/x509'
-import { issuerExtensions, validityUnder, type Issuer } from './issuer.js'
+import { issuerExtensions, validityUnder, withAddressesOf, type Issuer } from './issuer.js'
 import { prepare, type CertificateContent, type PreparedCertificate } from './prepared-certificate.js'
 import { revocationSourcesOf, templateExtensions } from './template-extensions.js'
 
@@ -84,7 +84,7 @@ export function certificateContentOf(content: TemplateContent): CertificateConte
         publicKey,
         issuancePolicies: content.issuancePolicies ?? template.issuancePolicies
       }),
-      ...issuerExtensions(issuer, revocationSourcesOf(template))
+      ...issuerExtensions(withAddressesOf(template, issuer), revocationSourcesOf(template))
     ]
   }
 }

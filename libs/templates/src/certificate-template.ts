@@ -1,4 +1,5 @@
 import type { KeyUsage } from '@app/x509'
+import type { TemplateAddresses } from './address.js'
 
 /** The kinds of subject keys that a template may allow. */
 export const KEY_ALGORITHMS = ['rsa', 'P-256', 'P-384', 'P-521', 'ed25519'] as const
@@ -141,6 +142,8 @@ export interface CertificateTemplate {
   readonly approvals?: number
   /** After how many seconds a request that still waits for an officer is denied; absent means 30 days. */
   readonly pendingSeconds?: number
+  /** Where relying parties look, in place of the CA's addresses; absent members are the CA's. */
+  readonly addresses?: TemplateAddresses
   /** Present on an imported template. Nothing of it is consulted but for an export. */
   readonly directoryEntry?: DirectoryEntry
 }

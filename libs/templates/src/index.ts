@@ -1,3 +1,4 @@
+export * from './address.js'
 export * from './flags.js'
 export * from './key-usage.js'
 export * from './certificate-template.js'

@@ -27,6 +27,28 @@ const fromRequest = SUBJECT_NAME_FLAG.ENROLLEE_SUPPLIES_SUBJECT
 
 /** Each case breaks the named rule, in a template that is otherwise sound. */
 const broken: readonly [string, string, CertificateTemplate][] = [
+  ['address-form', 'a CRL behind TLS', { ...web, addresses: { crl: ['https://pki.example/{key}.crl'] } }],
+  ['address-form', 'OCSP in a directory', { ...web, addresses: { ocsp: ['ldap://pki.example/CN=x?y'] } }],
+  [
+    'address-of-key',
+    'one address of the CRLs of all keys',
+    { ...web, addresses: { crl: ['http://pki.example/ca.crl'] } }
+  ],
+  [
+    'address-of-key',
+    'one address of all certificates',
+    { ...web, addresses: { caIssuers: ['http://pki.example/{key}'] } }
+  ],
+  [
+    'address-of-no-revocation',
+    'addresses beside the flag that there are none',
+    {
+      ...web,
+      enrollmentFlags: ENROLLMENT_FLAG.PEND_ALL_REQUESTS | ENROLLMENT_FLAG.NO_REVOCATION_INFO,
+      addresses: { crl: ['http://pki.example/{ca}-{key}.crl'] }
+    }
+  ],
+  ['address-none', 'no address of any status', { ...web, addresses: { crl: [], ocsp: [] } }],
   ['ESC1', 'the requester names who logs on', { ...signature, subjectNameFlags: fromRequest }],
   [
     'ESC1',

@@ -1,6 +1,7 @@
 import { AppError } from '@app/core'
 import type { CertificateTemplate } from './certificate-template.js'
 import { abuseRules } from './lint-rules-abuse.js'
+import { addressRules } from './lint-rules-addresses.js'
 import { archivalRules } from './lint-rules-archival.js'
 import { contentRules } from './lint-rules-content.js'
 import { controlRules } from './lint-rules-control.js'
@@ -12,7 +13,8 @@ export const TEMPLATE_RULES: readonly TemplateRule[] = [
   ...abuseRules,
   ...controlRules,
   ...archivalRules,
-  ...contentRules
+  ...contentRules,
+  ...addressRules
 ]
 
 /** What is wrong with a template; empty when nothing is. */

@@ -68,6 +68,8 @@ describe('the JSON form of a template', () => {
       '/archival/threshold'
     ],
     ['a template that nobody need approve', { ...json, approvals: 0 }, '/approvals'],
+    ['an address behind TLS', { ...json, addresses: { crl: ['https://a.example/{key}'] } }, '/addresses/crl/0'],
+    ['a number that no address has', { ...json, addresses: { crl: ['http://a.example/{x}'] } }, '/addresses/crl/0'],
     ['a time to decide in of no length', { ...json, pendingSeconds: 0 }, '/pendingSeconds'],
     ['a list instead of a template', [], '']
   ])('refuses %s and points at it', (_what, input, pointer) => {

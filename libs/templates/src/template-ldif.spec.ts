@@ -316,6 +316,20 @@ const anyTemplate: fc.Arbitrary<CertificateTemplate> = fc
     ),
     optional('approvals', fc.integer({ min: 1, max: 16 })),
     optional('pendingSeconds', fc.integer({ min: 60, max: 10 ** 8 })),
+    optional(
+      'addresses',
+      fc.record(
+        {
+          crl: fc.constant([
+            'http://a.example/{ca}-{key}.crl',
+            'ldap://a.example/CN=A{key}?certificateRevocationList;binary'
+          ]),
+          caIssuers: fc.constant([]),
+          ocsp: fc.constant(['http://a.example/ocsp'])
+        },
+        { requiredKeys: [] }
+      )
+    ),
     optional('directoryEntry', directoryEntry),
     optional(
       'archival',

@@ -1,6 +1,7 @@
 import { KEY_USAGES } from '@app/x509'
 import { z } from 'zod'
 import { KEY_ALGORITHMS } from './certificate-template.js'
+import { FILE_ADDRESS, OCSP_ADDRESS } from './address.js'
 import { isFlagSet, PRIVATE_KEY_FLAG } from './flags.js'
 
 const HUNDRED_YEARS = 100 * 366 * 86_400
@@ -77,6 +78,13 @@ const directoryEntry = z.strictObject({
     .refine(attributes => isWithoutRepetition(attributes.map(({ name }) => name)), 'must not name an attribute twice')
 })
 
+const addressesOf = (pattern: RegExp, what: string) => uniqueListOf(z.string().max(1024).regex(pattern, what))
+const addresses = z.strictObject({
+  crl: addressesOf(FILE_ADDRESS, 'must be an http or ldap address').exactOptional(),
+  caIssuers: addressesOf(FILE_ADDRESS, 'must be an http or ldap address').exactOptional(),
+  ocsp: addressesOf(OCSP_ADDRESS, 'must be an http address').exactOptional()
+})
+
 /** The JSON form of a certificate template; members not named here are refused. */
 export const templateSchema = z
   .strictObject({
@@ -117,6 +125,7 @@ export const templateSchema = z
     archival: archival.exactOptional(),
     approvals: z.number().int().min(1).max(16).exactOptional(),
     pendingSeconds: seconds.exactOptional(),
+    addresses: addresses.exactOptional(),
     directoryEntry: directoryEntry.exactOptional()
   })
   .superRefine((template, context) => {

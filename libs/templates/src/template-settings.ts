@@ -30,7 +30,8 @@ const SETTINGS: readonly Setting[] = [
   { attribute: 'certkeep-Auto-Enroll', member: 'autoEnroll', kind: 'texts' },
   { attribute: 'certkeep-Archival', member: 'archival', kind: 'json' },
   { attribute: 'certkeep-Approvals', member: 'approvals', kind: 'number' },
-  { attribute: 'certkeep-Pending-Seconds', member: 'pendingSeconds', kind: 'number' }
+  { attribute: 'certkeep-Pending-Seconds', member: 'pendingSeconds', kind: 'number' },
+  { attribute: 'certkeep-Addresses', member: 'addresses', kind: 'json' }
 ]
 
 /** Attributes of an entry that are Certkeep's own. */

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { AppError, toBase64 } from '@app/core'
 import { CR_PROPERTIES, findProperty } from '@app/cmc'
-import { CONFIG, distributionUrls, type Config } from '@app/platform'
+import { certificateUrls, CONFIG, distributionUrls, type Config } from '@app/platform'
 import { AgentStore, CrlStore, type CaRow } from '@app/storage'
 import type { PropertyView } from '../enrollment/enrollment.schemas.js'
 import { AuthoritiesService } from './authorities.service.js'
@@ -29,7 +29,8 @@ export class CaProperties {
       now,
       roleSeparation: config.operators.roleSeparation,
       hostName: config.hostNames[0] ?? config.https.host,
-      urls: ({ keyIndex, certIndex }) => distributionUrls(config.httpBaseUrl, { id: ca.id, keyIndex, certIndex }),
+      urls: ({ keyIndex, certIndex }) =>
+        certificateUrls(config, distributionUrls(config.httpBaseUrl, { id: ca.id, keyIndex, certIndex })),
       certificates: () => this.authorities.certificatesOf(ca),
       selfIssued: () => this.authorities.selfIssuedOf(ca),
       exchangeCertificate: () => this.exchangeCertificates.current(ca),

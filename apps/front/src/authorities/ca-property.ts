@@ -2,7 +2,7 @@ import { AppError } from '@app/core'
 import { buildCertificateBundle } from '@app/cms'
 import type { PropertyEntry } from '@app/cmc'
 import { OID } from '@app/oid'
-import type { DistributionUrls } from '@app/platform'
+import type { CertificateUrls } from '@app/platform'
 import type {
   AgentRow,
   CaRow,
@@ -25,7 +25,7 @@ export interface CaFacts {
   /** Whether who holds two roles that exclude each other may do nothing. */
   readonly roleSeparation: boolean
   /** As the certificates issued under this CA certificate name them. */
-  urls(certificate: { readonly keyIndex: number; readonly certIndex: number }): DistributionUrls
+  urls(certificate: { readonly keyIndex: number; readonly certIndex: number }): CertificateUrls
   certificates(): Promise<readonly InstalledCaCertificate[]>
   selfIssued(): Promise<readonly IssuedSelfIssuedCertificate[]>
   exchangeCertificate(): Promise<Uint8Array>
@@ -125,9 +125,9 @@ const readers: Readonly<Record<number, Reader>> = {
     return keyIndex * 0x10000 + certIndex
   },
   40: ({ ca }) => ca.shortName,
-  41: async (facts, index) => `${facts.urls(await signing(facts, index)).crl}\n`,
-  42: async (facts, index) => `${facts.urls(await signing(facts, index)).certificate}\n`,
-  43: async (facts, index) => `${facts.urls(await signing(facts, index)).ocsp}\n`,
+  41: async (facts, index) => listOf(facts.urls(await signing(facts, index)).crlUrls),
+  42: async (facts, index) => listOf(facts.urls(await signing(facts, index)).caIssuersUrls),
+  43: async (facts, index) => listOf(facts.urls(await signing(facts, index)).ocspUrls),
   44: () => 'en-US',
   45: () => subjectTemplate.join('\n'),
   46: () => 0,
@@ -218,6 +218,10 @@ async function newWithOld(facts: CaFacts): Promise<readonly Uint8Array[]> {
   return issued
     .filter(({ issuerIndex, subjectIndex, notAfter }) => issuerIndex < subjectIndex && notAfter > facts.now)
     .map(({ certificate }) => certificate)
+}
+
+function listOf(urls: readonly string[]): string {
+  return urls.map(url => `${url}\n`).join('')
 }
 
 function isUsable(agent: AgentRow, now: Date): boolean {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { FILE_ADDRESS, OCSP_ADDRESS } from '@app/templates'
 import { webhooks } from './webhook-settings.js'
 
 /** The parts that one process can serve; together they are the whole server. */
@@ -175,6 +176,15 @@ const audit = z
   })
   .prefault({})
 
+const addresses = (what: string, pattern: RegExp, form: string) =>
+  z
+    .array(z.string().max(1024).regex(pattern, `is no ${form} address`))
+    .max(8)
+    .default([])
+    .meta({
+      description: `Further addresses of ${what} in certificates: ${form}. {ca}, {key} and {certificate} stand for the numbers of the CA, of its key and of its certificate.`
+    })
+
 const log = z
   .strictObject({
     level: z
@@ -222,6 +232,13 @@ export const settingsSchema = z.strictObject({
     /^https?$/,
     'Address that certificates name for CRLs, OCSP and CA certificates; made of the first host name and the port when not set.'
   ).optional(),
+  addresses: z
+    .strictObject({
+      crl: addresses('the CRL', FILE_ADDRESS, 'http or ldap'),
+      caIssuers: addresses('the CA certificate', FILE_ADDRESS, 'http or ldap'),
+      ocsp: addresses('the OCSP responder', OCSP_ADDRESS, 'http')
+    })
+    .prefault({}),
   ca: z
     .strictObject({
       passphraseFile: path(

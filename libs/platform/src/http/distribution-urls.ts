@@ -1,3 +1,4 @@
+import { fillAddress, type AddressNumbers } from '@app/templates'
 import type { Config } from '../config/load.js'
 
 /** Where a CA's CRLs and certificate are to be had without TLS, and where the status of its certificates is answered. */
@@ -6,6 +7,8 @@ export interface DistributionUrls {
   readonly deltaCrl: string
   readonly certificate: string
   readonly ocsp: string
+  /** What further addresses are made with. */
+  readonly numbers: AddressNumbers
 }
 
 /**
@@ -23,7 +26,8 @@ export function distributionUrls(
     crl: `${base}/crl/${key}.crl`,
     deltaCrl: `${base}/crl/${key}+.crl`,
     certificate: `${base}/ca/${ca.id}-${ca.certIndex}.cer`,
-    ocsp: `${base}/ocsp/${key}`
+    ocsp: `${base}/ocsp/${key}`,
+    numbers: { ca: ca.id, keyIndex: ca.keyIndex, certIndex: ca.certIndex }
   }
 }
 
@@ -34,14 +38,21 @@ export interface CertificateUrls {
   readonly deltaCrlUrls: readonly string[]
   readonly caIssuersUrls: readonly string[]
   readonly ocspUrls: readonly string[]
+  readonly addressNumbers: AddressNumbers
 }
 
-/** The addresses that go into the certificates of a CA by the settings in force. */
-export function certificateUrls(config: Pick<Config, 'crl'>, urls: DistributionUrls): CertificateUrls {
+/**
+ * The addresses that go into the certificates of a CA by the settings in force: those of this installation first, then
+ * the further ones.
+ */
+export function certificateUrls(config: Pick<Config, 'crl' | 'addresses'>, urls: DistributionUrls): CertificateUrls {
+  const { crl, caIssuers, ocsp } = config.addresses
+  const filled = (patterns: readonly string[]) => patterns.map(pattern => fillAddress(pattern, urls.numbers))
   return {
-    crlUrls: [urls.crl],
+    crlUrls: [urls.crl, ...filled(crl)],
     deltaCrlUrls: config.crl.deltaHours > 0 ? [urls.deltaCrl] : [],
-    caIssuersUrls: [urls.certificate],
-    ocspUrls: [urls.ocsp]
+    caIssuersUrls: [urls.certificate, ...filled(caIssuers)],
+    ocspUrls: [urls.ocsp, ...filled(ocsp)],
+    addressNumbers: urls.numbers
   }
 }
