@@ -89,7 +89,7 @@ async function readyServer(child: Child): Promise<ServerProcess> {
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     stderr += chunk
     // A listener's address comes after the log's "Ready."; processes without one say no more than that.
-    const [isReady, hasListener] = [stderr.includes('"message":"Ready."'), stderr.includes('"front"')]
+    const [isReady, hasListener] = [stderr.includes('"message":"Ready."'), /"(?:front|console)"/.test(stderr)]
     if (isReady && (!hasListener || /^Certkeep serves .+\n/m.test(stderr))) resolve()
   })
   await Promise.race([ready, once(child, 'close')])

@@ -1,16 +1,19 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encodePem } from '@app/der'
+import { OID } from '@app/oid'
+import { encodeSubjectAltName } from '@app/x509'
 import { PROCESS_ROLES, type ProcessRole } from '@app/storage'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { createTestDatabase, type TestDatabase, type TestUser } from '../helpers/database.js'
 import { programIn, type Program, type ServerProcess } from '../helpers/program.js'
 import { makeRecoveryAgent } from '../helpers/recovery-agent.js'
+import { buildSampleCertificate, nameOf, sampleKey } from '../helpers/x509-samples.js'
 
-type Served = 'front' | 'authority' | 'archive'
+type Served = ProcessRole
 
-const served: readonly Served[] = ['front', 'authority', 'archive']
+const served: readonly Served[] = PROCESS_ROLES
 const directory = mkdtempSync(join(tmpdir(), 'certkeep-processes-'))
 const programs = {} as Record<Served | 'owner' | 'client', Program>
 const servers = {} as Record<Served, ServerProcess>
@@ -35,7 +38,35 @@ function programOf(role: Served, user: ProcessRole | 'owner'): Program {
     CERTKEEP_DATABASE_URL: databaseUrl(user),
     CERTKEEP_HTTPS_PORT: '0',
     CERTKEEP_HTTP_PORT: '0',
-    CERTKEEP_METRICS_PORT: '0'
+    CERTKEEP_METRICS_PORT: '0',
+    ...(role === 'console' ? listenerFiles() : {})
+  })
+}
+
+/** The console gets the certificate of its listener from elsewhere; here it is one of its own. */
+function listenerFiles(): Readonly<Record<string, string>> {
+  return {
+    CERTKEEP_HTTPS_CERTIFICATE_FILE: join(directory, 'console.pem'),
+    CERTKEEP_HTTPS_KEY_FILE: join(directory, 'console.key')
+  }
+}
+
+function makeListenerFiles(): void {
+  const key = sampleKey('P-256')
+  const names = encodeSubjectAltName([
+    { kind: 'dNSName', value: 'localhost' },
+    { kind: 'iPAddress', address: Uint8Array.of(127, 0, 0, 1) }
+  ])
+  const certificate = buildSampleCertificate(key, {
+    notBefore: new Date(Date.now() - 3_600_000),
+    notAfter: new Date(Date.now() + 3_600_000),
+    subject: nameOf('CN=console'),
+    issuer: nameOf('CN=console'),
+    extensions: [{ oid: OID.id_ce_subjectAltName, critical: false, value: names }]
+  })
+  writeFileSync(join(directory, 'console.pem'), encodePem('CERTIFICATE', certificate))
+  writeFileSync(join(directory, 'console.key'), key.privateKey.export({ type: 'pkcs8', format: 'pem' }), {
+    mode: 0o600
   })
 }
 
@@ -64,6 +95,7 @@ function enroll(name: string, ...more: readonly string[]): readonly string[] {
 
 beforeAll(async () => {
   database = await createTestDatabase()
+  makeListenerFiles()
   programs.owner = programOf('authority', 'owner')
   programs.client = programIn(directory, {})
   // The roles are the whole cluster's, so the owner must not give them passwords of its own making.
@@ -76,7 +108,8 @@ beforeAll(async () => {
   for (const role of served) programs[role] = programOf(role, role)
   const workers = [programs.authority.serve(), programs.archive.serve()] as const
   const [authority, archive] = await Promise.all(workers)
-  Object.assign(servers, { authority, archive, front: await programs.front.serve() })
+  const [front, console] = await Promise.all([programs.front.serve(), programs.console.serve()])
+  Object.assign(servers, { authority, archive, front, console })
 })
 
 afterAll(async () => {
@@ -101,7 +134,7 @@ describe('a process for each role, each with a home and a database password of i
     const keys = Object.fromEntries(
       served.map(role => [role, existsSync(join(home(role), 'keys')) ? readdirSync(join(home(role), 'keys')) : []])
     )
-    expect(keys).toEqual({ front: [], authority: ['authority'], archive: ['archive'] })
+    expect(keys).toEqual({ front: [], console: [], authority: ['authority'], archive: ['archive'] })
     expect(readdirSync(join(home('authority'), 'keys', 'authority'))).toHaveLength(1)
     expect(existsSync(join(home('front'), 'secrets'))).toBe(false)
     expect(readdirSync(join(home('archive'), 'secrets'))).toEqual(['passphrase'])
@@ -132,6 +165,32 @@ describe('a process for each role, each with a home and a database password of i
     )
     expect(administration.code).toBe(1)
     expect(administration.stderr).toMatch(/^certkeep: .*certkeep_front.*owner.*\(config_invalid\)\n$/)
+  })
+
+  it('makes an operator at the console, who has a certificate of the front and signs in with it', async () => {
+    const { stdout } = await programs.owner.succeed('operator', 'invite')
+    const link = `${servers.console.url}/enrol${new URL(stdout.trim()).hash}`
+    const trust = join(directory, 'both.pem')
+    writeFileSync(trust, [root, join(directory, 'console.pem')].map(file => readFileSync(file, 'utf8')).join(''))
+    const files = ['--p12', 'admin.p12', '--password-file', 'admin.password'] as const
+    const names = ['--account', 'admin', '--display-name', 'Admin'] as const
+    const place = ['--trust', trust, '--enrollment-url', servers.front.url] as const
+    await programs.client.succeed('operator', 'enroll', link, ...files, ...names, ...place)
+    const who = ['--cert-p12', 'admin.p12', '--cert-password-file', 'admin.password', '--trust', trust] as const
+    const shown = await programs.client.succeed('operator', 'who', '--url', servers.console.url, ...who)
+    expect(JSON.parse(shown.stdout)).toMatchObject({ account: 'CERTKEEP\\admin', roles: [{ role: 'administrator' }] })
+    const elsewhere = await programs.client.run('operator', 'who', '--url', servers.front.url, ...who)
+    expect(elsewhere.code).toBe(6)
+  })
+
+  it('refuses a console without a certificate for its listener, in one line', async () => {
+    const program = programIn(directory, {
+      CERTKEEP_HOME: home('console'),
+      CERTKEEP_DATABASE_URL: databaseUrl('console')
+    })
+    const refused = await program.run('serve', '--role', 'console')
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(/^certkeep: .*https\.certificateFile and https\.keyFile.*\(config_invalid\)\n$/)
   })
 
   it('ends each process at SIGTERM', async () => {

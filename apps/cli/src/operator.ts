@@ -68,6 +68,7 @@ function registerInvitations(operator: Command): void {
     .requiredOption('--password-file <file>', 'the file with its password; one is made when there is none')
     .requiredOption('--account <name>', 'the name of your account')
     .requiredOption('--display-name <text>', 'your name for people, which stands in the certificate')
+    .option('--enrollment-url <address>', 'where to enroll, when the console is at another address than the front')
     .option('--trust <file>', 'PEM of the trusted root')
     .option('--fingerprint <hex>', 'SHA-256 fingerprint of the root to trust, instead of --trust')
     .addOption(outputOption('table', 'json'))

@@ -16,6 +16,8 @@ export interface EnrollOperatorCommand extends Pick<ConnectionOptions, 'trust' |
   readonly passwordFile: string
   readonly account: string
   readonly displayName: string
+  /** Where to enroll, when that is another address than the link's. */
+  readonly enrollmentUrl?: string
   readonly output: OutputFormat
 }
 
@@ -57,7 +59,7 @@ export async function enrollOperator(link: string, options: EnrollOperatorComman
         ...request,
         ...trusted,
         ...pinned,
-        url,
+        url: options.enrollmentUrl ?? url,
         ca,
         template,
         tokenFile,
@@ -70,7 +72,7 @@ export async function enrollOperator(link: string, options: EnrollOperatorComman
     )
   } catch (error) {
     talk.say(
-      `The link is used up. Until ${redeemed.expiresAt}, get the certificate with: certkeep enroll --url ${url} --ca "${ca}" --template ${template} --no-archive --token-file ${tokenFile} --p12 ${p12} --password-file ${passwordFile}`
+      `The link is used up. Until ${redeemed.expiresAt}, get the certificate with: certkeep enroll --url ${options.enrollmentUrl ?? url} --ca "${ca}" --template ${template} --no-archive --token-file ${tokenFile} --p12 ${p12} --password-file ${passwordFile}`
     )
     throw error
   }
