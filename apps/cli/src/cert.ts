@@ -54,7 +54,7 @@ function registerReading(cert: Command): void {
     .option('--account <name>', 'of an account, DOMAIN\\account')
     .option('--template <name>', 'of a template')
     .option('--request <number>', 'that was issued for a request', parsePositive)
-    .option('--fingerprint <hex>', 'by SHA-1 or SHA-256')
+    .option('--digest <hex>', 'by the SHA-1 or SHA-256 of the certificate')
     .addOption(new Option('--state <state>', 'what has become of them').choices(states))
     .option('--expiring-before <time>', 'that end before this time, the first to end first', parseTime)
     .option('--limit <number>', 'how many', parsePositive, 50)

@@ -19,7 +19,8 @@ export interface CertListCommand extends ConnectionOptions {
   readonly account?: string
   readonly template?: string
   readonly request?: number
-  readonly fingerprint?: string
+  /** SHA-1 or SHA-256 of the certificate; the option `--fingerprint` is that of the trusted root. */
+  readonly digest?: string
   readonly state?: CertificateStateName
   readonly expiringBefore?: string
   readonly limit: number
@@ -55,8 +56,8 @@ async function withConsole<T>(options: ConnectionOptions, work: (connected: Conn
 
 /** Prints the certificates that are found, up to the limit. */
 export function listCertificates(options: CertListCommand): Promise<void> {
-  const { serial, subject, account, template, request, fingerprint, state, expiringBefore, limit, output } = options
-  const filter = { serial, subject, account, template, request, fingerprint, state, expiringBefore }
+  const { serial, subject, account, template, request, digest, state, expiringBefore, limit, output } = options
+  const filter = { serial, subject, account, template, request, fingerprint: digest, state, expiringBefore }
   const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined))
   return withConsole(options, async ({ console, choice }) => {
     const found: CertificateItem[] = []
