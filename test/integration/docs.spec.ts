@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { ERROR_CODES, type ErrorCode } from '@app/core'
 import { HRESULTS, hresultOf, formatHresult } from '@app/cmc'
 import { configReference } from '@app/platform'
+import { everyFlag, FLAG_MEMBERS, TEMPLATE_ATTRIBUTES, TEMPLATE_RULES, templateSchema } from '@app/templates'
 import { describe, expect, it } from 'vitest'
 import { errorReference } from '../helpers/error-reference.js'
 import { documents, fencedBlocks, inlineCode, PROJECT, readDocument } from '../helpers/markdown.js'
@@ -16,6 +17,34 @@ describe('docs/errors.md', () => {
 describe('docs/operations.md', () => {
   it('has the reference of the configuration as the program prints it', () => {
     expect(fencedBlocks(readDocument('docs/operations.md'), 'text')).toContain(configReference())
+  })
+})
+
+describe('docs/templates.md', () => {
+  const text = readDocument('docs/templates.md').replace(/ +/g, ' ')
+  const heeders = { ca: 'the CA', client: 'clients', nobody: 'nobody', refused: 'refused' }
+
+  it.each(FLAG_MEMBERS)('says of each flag of %s what the program says', member => {
+    const rows = everyFlag(member).map(
+      ({ flag, name, heededBy, meaning }) => `| \`${flag}\` | ${name} | ${heeders[heededBy]} | ${meaning} |`
+    )
+    expect(rows.filter(row => !text.includes(row))).toEqual([])
+  })
+
+  it('has every rule of the linter with its severity and remedy', () => {
+    const missing = TEMPLATE_RULES.filter(
+      ({ rule, severity, remedy }) => !text.includes(`| \`${rule}\` | ${severity} |`) || !text.includes(`| ${remedy} |`)
+    )
+    expect(missing.map(({ rule }) => rule)).toEqual([])
+  })
+
+  it('has every attribute beside each of its members', () => {
+    const pairs = TEMPLATE_ATTRIBUTES.flatMap(({ attribute, members }) =>
+      members.map(member => ({ attribute, member }))
+    )
+    const missing = pairs.filter(({ attribute, member }) => !text.includes(`| \`${member}\` | \`${attribute}\` |`))
+    expect(missing).toEqual([])
+    expect(Object.keys(templateSchema.shape).filter(member => !text.includes(`| \`${member}\` |`))).toEqual([])
   })
 })
 

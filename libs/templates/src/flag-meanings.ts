@@ -48,7 +48,7 @@ const ENROLLMENT: MeaningsOf<typeof E> = {
   AUTO_ENROLLMENT: ['client', 'Clients of the groups in autoEnroll enroll by themselves.'],
   PREVIOUS_APPROVAL_VALIDATE_REENROLLMENT: [
     'ca',
-    'A renewal signed with the certificate of the same template needs no approval and no registration authority again.'
+    'A renewal with the same names, by a certificate of the same template, needs no approval and no registration authority again.'
   ],
   USER_INTERACTION_REQUIRED: ['client', 'The client asks its user before it enrolls.'],
   REMOVE_INVALID_CERTIFICATE_FROM_PERSONAL_STORE: ['client', 'The client removes certificates that have ended.'],
@@ -59,7 +59,7 @@ const ENROLLMENT: MeaningsOf<typeof E> = {
   BASIC_CONSTRAINTS_FOR_EE: ['ca', 'The certificate of an end entity has basic constraints, which say CA:FALSE.'],
   ALLOW_PREVIOUS_APPROVAL_KEY_BASED_RENEWAL: [
     'ca',
-    'A renewal may rest on the signature of the former key alone, whoever sends it.'
+    'The signature of the former key may stand for the credential of who sends a renewal.'
   ],
   ISSUANCE_POLICIES_FROM_REQUEST: ['nobody', 'AD CS would take issuance policies from the request.'],
   SKIP_AUTO_RENEWAL: ['client', 'The client does not renew by itself.'],
@@ -71,7 +71,7 @@ const PRIVATE_KEY: MeaningsOf<typeof P> = {
   EXPORTABLE_KEY: ['client', 'The client makes a key that can be exported.'],
   STRONG_KEY_PROTECTION_REQUIRED: ['client', 'The client asks its user whenever the key is used.'],
   REQUIRE_ALTERNATE_SIGNATURE_ALGORITHM: ['client', 'The client signs its request with RSASSA-PSS.'],
-  REQUIRE_SAME_KEY_RENEWAL: ['client', 'The client renews with the key it has.'],
+  REQUIRE_SAME_KEY_RENEWAL: ['ca', 'A renewal must be for the key of the certificate that it renews.'],
   USE_LEGACY_PROVIDER: ['client', 'The client makes its key with CryptoAPI instead of CNG.'],
   EK_TRUST_ON_USE: ['nobody', 'Of key attestation, which is not verified here.'],
   EK_VALIDATE_CERT: ['nobody', 'Of key attestation, which is not verified here.'],
@@ -91,7 +91,7 @@ const SUBJECT_NAME: MeaningsOf<typeof S> = {
   ],
   OLD_CERT_SUPPLIES_SUBJECT_AND_ALT_NAME: [
     'ca',
-    'A renewal keeps the names of the former certificate; it counts beside ENROLLEE_SUPPLIES_SUBJECT only.'
+    'A renewal takes the names from the certificate that it renews, where others take them from the request.'
   ],
   ENROLLEE_SUPPLIES_SUBJECT_ALT_NAME: ['nobody', 'By itself it lets no requester supply alternative names.'],
   SUBJECT_ALT_REQUIRE_DOMAIN_DNS: ['ca', 'The DNS name of the domain is an alternative name.'],
