@@ -68,9 +68,15 @@ const FINISH = `
 
 /**
  * What an enrollment cannot avoid, in this process and on the same database server: the RSA operations and the durable
- * commits, with rows of the same sizes; no HTTP, no ASN.1, no policy, no audit log, no secondary indexes.
+ * commits, with rows of the same sizes; no HTTP, no ASN.1, no policy, no audit log, no secondary indexes. One that begins
+ * with a decision on a request that is there has a commit for the decision instead of the one for the request, and no
+ * signature of a client to verify.
  */
-export async function openBareEnrollment(database: MeasuredDatabase, sizes: RowSizes): Promise<BareEnrollment> {
+export async function openBareEnrollment(
+  database: MeasuredDatabase,
+  sizes: RowSizes,
+  begins: 'with-request' | 'with-decision' = 'with-request'
+): Promise<BareEnrollment> {
   const administration = new pg.Client(clientConfig(database.settings))
   await administration.connect()
   await administration.query(`DROP DATABASE IF EXISTS ${DATABASE}`)
@@ -80,16 +86,21 @@ export async function openBareEnrollment(database: MeasuredDatabase, sizes: RowS
   const archived = sizes.envelope > 0
   const steps = stepsOf(pool, sizes)
   return {
-    what: archived
-      ? '2 RSA-2048 verifications, 1 decryption, 1 comparison of the key pair, 2 encryptions to agents, 2 signatures; 4 commits, those after the first for up to 32 at once'
-      : '1 RSA-2048 verification, 2 signatures; 3 commits, those after the first for up to 32 at once',
-    operation: () => enroll(steps, archived),
+    what: describe(archived, begins),
+    operation: () => enroll(steps, begins === 'with-decision' ? 0 : archived ? 2 : 1, archived),
     close: async () => {
       await pool.end()
       await administration.query(`DROP DATABASE ${DATABASE}`)
       await administration.end()
     }
   }
+}
+
+function describe(archived: boolean, begins: 'with-request' | 'with-decision'): string {
+  if (begins === 'with-decision') return '2 RSA-2048 signatures; 3 commits, those after the first for up to 32 at once'
+  return archived
+    ? '2 RSA-2048 verifications, 1 decryption, 1 comparison of the key pair, 2 encryptions to agents, 2 signatures; 4 commits, those after the first for up to 32 at once'
+    : '1 RSA-2048 verification, 2 signatures; 3 commits, those after the first for up to 32 at once'
 }
 
 interface Steps {
@@ -99,8 +110,8 @@ interface Steps {
   readonly issue: Batches<number>
 }
 
-async function enroll(steps: Steps, archived: boolean): Promise<void> {
-  for (let message = 0; message < (archived ? 2 : 1); message++) await steps.keys.verify()
+async function enroll(steps: Steps, messages: number, archived: boolean): Promise<void> {
+  for (let message = 0; message < messages; message++) await steps.keys.verify()
   const id = await steps.submit()
   if (archived) await steps.seal.add(id)
   await steps.issue.add(id)

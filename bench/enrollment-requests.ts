@@ -47,12 +47,12 @@ export async function buildArchivedRequest(subscriber: Subscriber, exchange: Cer
 }
 
 /** A PKCS#10 request; its name, which the template ignores, makes it another one than all before it. */
-export function buildPlainRequest({ signer }: Subscriber): Promise<Uint8Array> {
+export function buildPlainRequest({ signer }: Subscriber, template = 'UserSignature'): Promise<Uint8Array> {
   const commonName = randomBytes(8).toString('hex')
   const parts = {
     subject: encodeName([[{ type: OID.id_at_commonName, value: commonName }]]),
     publicKey: signer.publicKey.raw,
-    attributes: [encodeAttribute(OID.extensionRequest, [encodeExtensions([templateNamed('UserSignature')])])]
+    attributes: [encodeAttribute(OID.extensionRequest, [encodeExtensions([templateNamed(template)])])]
   }
   return buildCertificationRequest(parts, signer.scheme, data => signer.sign(data))
 }

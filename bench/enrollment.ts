@@ -22,7 +22,7 @@ export function enrollmentBenchmark(archived: boolean): Benchmark {
     name: archived ? 'enroll-archived' : 'enroll-plain',
     operation: `Submit over HTTPS, on a kept connection, of ${body}, until the certificate is issued and the answer here.`,
     run: async (plan, say) => {
-      const server = await startMeasuredServer(plan.profileDirectory)
+      const server = await startMeasuredServer({ profileDirectory: plan.profileDirectory })
       try {
         return await new Enrollments(server, archived, plan, say).run()
       } finally {

@@ -2,12 +2,14 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Benchmark, Observed, Plan } from './benchmark.js'
+import { approve } from './approve.js'
 import { enrollArchived } from './enroll-archived.js'
 import { enrollPlain } from './enroll-plain.js'
+import { lists } from './lists.js'
 import { describeMachine, lineOf, reportOf, toMeasurement } from './report.js'
 import { benchDirectory, outputDirectory } from './subscriber-keys.js'
 
-const benchmarks: readonly Benchmark[] = [enrollArchived, enrollPlain]
+const benchmarks: readonly Benchmark[] = [enrollArchived, enrollPlain, approve, lists]
 
 interface Options {
   readonly seconds: number

@@ -5,12 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { loadConfig, removeEmbeddedPostgres } from '@app/platform'
-import { CertRequest } from '@app/client'
+import { CertRequest, Console, Transport, type ConnectionSettings as ClientSettings } from '@app/client'
+import type { OperatorRole } from '@app/policy'
+import type { ConnectionSettings } from '@app/storage'
 import { newAgent } from '../apps/cli/src/administration/agent-actions.js'
 import { createRootCa } from '../apps/cli/src/administration/ca-actions.js'
 import { addPrincipal, issueToken } from '../apps/cli/src/administration/directory-actions.js'
 import { openInstallation, type Installation } from '../apps/cli/src/installation.js'
 import { openMeasuredDatabase, type MeasuredDatabase } from './measured-database.js'
+import { addOperator } from './operators.js'
 
 /** A server in a process of its own, with all roles, on an embedded database with durable commits. */
 export interface MeasuredServer {
@@ -22,7 +25,19 @@ export interface MeasuredServer {
   readonly accounts: number
   /** A client with the token of an account, counted from 0, on a connection of its own. */
   connect(account: number): CertRequest
+  /** A client of the console as a new operator, on connections of its own. */
+  operate(role: OperatorRole): Promise<Console>
+  /** As {@link operate}, for calls by their address. */
+  transport(role: OperatorRole): Promise<Transport>
   stop(): Promise<void>
+}
+
+/** What may be done differently from a server as it is installed. */
+export interface MeasuredServerOptions {
+  /** Where the server writes a CPU profile when it ends. */
+  readonly profileDirectory?: string | undefined
+  /** Changes the database before the server starts. */
+  readonly prepare?: (owner: ConnectionSettings) => Promise<void>
 }
 
 /** All but these settings are the defaults: no limits on callers, and any free ports. */
@@ -37,7 +52,10 @@ const caName = 'Bench CA'
 const accounts = 16
 
 /** Makes an installation in a temporary directory (an RSA-2048 CA, two recovery agents, accounts) and serves it. */
-export async function startMeasuredServer(profileDirectory?: string): Promise<MeasuredServer> {
+export async function startMeasuredServer({
+  profileDirectory,
+  prepare
+}: MeasuredServerOptions = {}): Promise<MeasuredServer> {
   const home = mkdtempSync(join(tmpdir(), 'certkeep-bench-'))
   // As root, the database server runs as a user that must be able to pass through.
   chmodSync(home, 0o711)
@@ -55,9 +73,13 @@ export async function startMeasuredServer(profileDirectory?: string): Promise<Me
   }
   try {
     const { root, tokens } = await furnish(installation, home)
+    await prepare?.(installation.owner)
     child = spawnServer(home, profileDirectory)
     const url = await addressOf(child, home)
     const database = await openMeasuredDatabase(installation.owner)
+    const asOperator = async (role: OperatorRole): Promise<ClientSettings> => {
+      return { url, trust: root, credentials: { token: await addOperator(installation.owner, role) } }
+    }
     return {
       pid: child.pid ?? 0,
       root,
@@ -65,6 +87,8 @@ export async function startMeasuredServer(profileDirectory?: string): Promise<Me
       accounts,
       connect: account =>
         new CertRequest({ url, trust: root, ca: caName, credentials: { token: tokens[account] ?? '' } }),
+      operate: async role => new Console(await asOperator(role)),
+      transport: async role => new Transport(await asOperator(role)),
       stop: async () => {
         await database.close()
         await stop()

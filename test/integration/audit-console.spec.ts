@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { everyItem, type AuditEntryView, type Console } from '@app/client'
 import { createLogger } from '@app/platform'
+import { createProgram, run } from '../../apps/cli/src/program.js'
 import { startRoles } from '../../apps/cli/src/roles.js'
 import { verifyRemoteAudit } from '../../apps/cli/src/client/audit-actions.js'
+import { administer } from '../helpers/administration.js'
 import { pkcs10Request } from '../helpers/plain-requests.js'
 import { startTestServer, type TestPrincipal, type TestServer } from '../helpers/server.js'
 
@@ -50,6 +52,24 @@ async function exported(format: 'jsonl' | 'csv', query: object = {}): Promise<re
   return Buffer.concat(pieces).toString('utf8').trimEnd().split(/\r?\n/)
 }
 
+/** Runs a command in this process, and gives its exit code and what it prints. */
+async function certkeep(...argv: readonly string[]): Promise<{ readonly code: number; readonly out: string }> {
+  const written: string[] = []
+  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation(chunk => {
+    written.push(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('utf8'))
+    return true
+  })
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  try {
+    const code = await administer(server, () => run(createProgram(), ['node', 'certkeep', ...argv]))
+    return { code: code ?? Number(process.exitCode ?? 0), out: written.join('') }
+  } finally {
+    process.exitCode = 0
+    stdout.mockRestore()
+    stderr.mockRestore()
+  }
+}
+
 describe('the audit log at the console', () => {
   it('tells the life of a request, newest first, with the Windows event of each step', async () => {
     const life = await all({ objectType: 'request', objectId: String(requestId) })
@@ -88,6 +108,25 @@ describe('the audit log at the console', () => {
     expect(rows).toHaveLength(everything.filter(({ objectType }) => objectType === 'ca').length)
   })
 
+  it('is read and verified from the command line, here and at the console', async () => {
+    const there = ['--url', server.url, '--trust', join(home, 'root.pem'), '--token-file', join(home, 'token')]
+    const tail = await certkeep('audit', 'tail', ...there, '-n', '3', '--object', String(requestId), '-o', 'json')
+    const actions = tail.out
+      .trimEnd()
+      .split('\n')
+      .map(line => (JSON.parse(line) as AuditEntryView).action)
+    expect(actions).toEqual(['request.submitted', 'request.approved', 'request.issued'])
+    const table = await certkeep('audit', 'tail', ...there, '-n', '1', '--action', 'request.issued')
+    expect(table.out).toMatch(/^windowsEvent +4887$/m)
+    const csv = await certkeep('audit', 'export', ...there, '--format', 'csv', '--outcome', 'success')
+    expect(csv.out).toMatch(/^seq,at,actor/)
+    for (const where of [['--local'], there]) {
+      const verified = await certkeep('audit', 'verify', ...where, '-o', 'json')
+      expect(verified.code).toBe(0)
+      expect(JSON.parse(verified.out)).toMatchObject({ intact: true })
+    }
+  })
+
   it('is verified where the auditor sits, who pins the key', async () => {
     const { keys, checkpointSigned, linked } = await console.audit.status()
     expect(checkpointSigned).toBe(true)
@@ -101,6 +140,9 @@ describe('the audit log at the console', () => {
     await server.sql(`SET session_replication_role = replica;
       UPDATE certkeep.audit_event SET actor = 'mallory' WHERE seq = 3; RESET session_replication_role`)
     expect(await verify(pin)).toMatchObject({ intact: false, fault: { kind: 'event_altered', seq: 3 } })
+    const { code, out } = await certkeep('audit', 'verify', '--local')
+    expect(code).toBe(7)
+    expect(out).toMatch(/^ +kind +event_altered$/m)
   })
 
   it('is open to auditors of every CA alone', async () => {
