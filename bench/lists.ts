@@ -117,16 +117,16 @@ async function measureLists(server: MeasuredServer, measuring: Measuring): Promi
   const scansBefore = await scansOf(server.database)
   const observed: Observed[] = []
   try {
-    for (const list of LISTS.filter(l => !l.path.includes('certificates'))) {
+    for (const list of LISTS) {
       const transport = tokens.get(list.role) as Transport
       observed.push(await measureList(server, list, transport, measuring))
     }
-    const slow = observed.filter(({ latencyMs }) => latencyMs.p95 > LIMIT_MS)
-    for (const { parameters, latencyMs } of slow) {
-      measuring.say(`Too slow: ${String(parameters['list'])}, ${latencyMs.p95.toFixed(0)} ms`)
+    for (const { parameters, latencyMs } of observed.filter(({ latencyMs }) => latencyMs.p95 > LIMIT_MS)) {
+      fail(measuring, `Too slow: ${String(parameters['list'])}, ${latencyMs.p95.toFixed(0)} ms.`)
     }
-    await requireNoScan(server.database, scansBefore)
-    if (slow.length > 0) throw new Error(`${slow.length} lists take more than ${LIMIT_MS} ms.`)
+    for (const table of await scannedSince(server.database, scansBefore)) {
+      fail(measuring, `A list reads all of ${table}: it lacks an index.`)
+    }
     return observed
   } finally {
     await Promise.all([...tokens.values()].map(transport => transport.close()))
@@ -217,8 +217,16 @@ async function scansOf(database: MeasuredDatabase): Promise<ReadonlyMap<string, 
   return scans
 }
 
-async function requireNoScan(database: MeasuredDatabase, before: ReadonlyMap<string, number>): Promise<void> {
+async function scannedSince(
+  database: MeasuredDatabase,
+  before: ReadonlyMap<string, number>
+): Promise<readonly string[]> {
   const after = await scansOf(database)
-  const scanned = [...after].filter(([table, scans]) => scans > (before.get(table) ?? 0)).map(([table]) => table)
-  if (scanned.length > 0) throw new Error(`A list reads all of ${scanned.join(', ')}: it lacks an index.`)
+  return [...after].filter(([table, scans]) => scans > (before.get(table) ?? 0)).map(([table]) => table)
+}
+
+/** What was measured is told all the same, and the program ends as one that failed. */
+function fail({ say }: Measuring, what: string): void {
+  say(what)
+  process.exitCode = 1
 }

@@ -36,18 +36,24 @@ const WITHOUT_EVENT: Readonly<Record<string, string>> = {
   'AuditLog.append': 'is the event',
   'AuditChainStore.link': 'is the chain over the events',
   'AuditChainStore.addCheckpoint': 'is the word on the chain; an event of it would have to be signed in turn',
-  'CertificateStore.reserve': 'an intention before a signature; its outcome has the event',
   'CertificateStore.finish': 'the move of its request to issued, in the same unit, has the event',
-  'CrlStore.intend': 'an intention before a signature; the publication has the event',
   'PrincipalStore.allocateSid': 'a number from a sequence; the principal that gets it has the event',
   'RequestStore.lease': 'who works on a row for a moment',
   'ResponseStore.put': 'the same outcome in another form; the move to it has the event',
-  'SelfIssuedStore.reserve': 'an intention before a signature; the renewal has the event',
   'SelfIssuedStore.finish': 'the renewal, in the same unit, has the event',
   'SelfIssuedStore.abandon': 'the renewal that is taken back has the event',
+  'RevocationAnswerStore.add': 'the revocation, in the same unit, has the event',
+  'RevocationAnswerStore.sign': 'the word of a revocation in another form; the revocation has the event',
   'SessionStore.see': 'that a session is still in use',
   'SessionStore.beginSignIn': 'nobody has signed in yet',
-  'SessionStore.takeSignIn': 'the session that it leads to, or the refusal, has the event'
+  'SessionStore.takeSignIn': 'the session that it leads to, or the refusal, has the event',
+  'WebhookStore.configure': 'what the configuration of the process says',
+  'WebhookStore.take': 'the sending of notices, each of a move that has its event',
+  'WebhookStore.putBack': 'the same',
+  'WebhookStore.lease': 'the same',
+  'WebhookStore.postpone': 'the same',
+  'WebhookStore.end': 'the same',
+  'WebhookStore.purge': 'the same'
 }
 
 /** Prepares a change, and gives what makes it. */
@@ -153,6 +159,12 @@ const session = (principalId: Setting['alice']) => ({
   createdAt: NOW,
   expiresAt: minutes(60)
 })
+
+async function webhook(): Promise<string> {
+  const name = fresh('webhook')
+  await of(storage.WebhookStore).configure([{ name, events: ['issued'], ca: 'no such' }])
+  return name
+}
 
 const exchangeKey = () => ({
   caId: setting.caId,
@@ -281,10 +293,19 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
     const caId = await awaiting()
     return () => of(storage.CaStore).setEnrollGroups(caId, ['Domain Users'], BECAUSE, NOW)
   },
+  'CertificateStore.reserve': async () => {
+    const reservation = reservationSample(setting, await one('approved'), { archival: false })
+    return () => inUnit(unit => of(storage.CertificateStore).reserve(unit, [reservation]))
+  },
   'CertificateStore.abandon': async () => {
     const reservation = reservationSample(setting, await one('approved'), { archival: false })
     await inUnit(unit => of(storage.CertificateStore).reserve(unit, [reservation]))
     return () => inUnit(unit => of(storage.CertificateStore).abandon(unit, [reservation], BECAUSE, NOW))
+  },
+  'CrlStore.intend': async () => {
+    const number = await of(storage.CrlStore).nextNumber(setting.caId)
+    const intent = { caId: setting.caId, number, keyIndex: 0, kind: 'base' as const, tbsDigest: randomBytes(32) }
+    return () => of(storage.CrlStore).intend({ ...intent, intendedAt: NOW })
   },
   'CrlStore.add': async () => {
     const next = await crl()
@@ -417,6 +438,11 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
     const id = await of(storage.RoleStore).grant(await principal(), held, BECAUSE, NOW)
     return () => of(storage.RoleStore).revoke(id, BECAUSE, NOW)
   },
+  'SelfIssuedStore.reserve': async () => {
+    const between = { caId: setting.caId, issuerIndex: 0, subjectIndex: 0, notAfter: minutes(60), reservedAt: NOW }
+    const certificate = { ...between, serialNumber: randomBytes(16), tbs: randomBytes(40) }
+    return () => inUnit(unit => of(storage.SelfIssuedStore).reserve(unit, [certificate], BECAUSE))
+  },
   'SessionStore.open': async () => () => of(storage.SessionStore).open(session(setting.bob), BECAUSE),
   'SessionStore.revoke': async () => {
     const opened = session(setting.bob)
@@ -431,6 +457,25 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
   'TemplateStore.retire': async () => {
     const id = await draft()
     return () => of(storage.TemplateStore).retire(id, BECAUSE, NOW)
+  },
+  'WebhookStore.stop': async () => {
+    const name = await webhook()
+    return () => of(storage.WebhookStore).stop(name, NOW, 'gone')
+  },
+  'WebhookStore.resume': async () => {
+    const name = await webhook()
+    await of(storage.WebhookStore).stop(name, NOW, 'gone')
+    return () => of(storage.WebhookStore).resume(name, BECAUSE, NOW)
+  },
+  'WebhookStore.retry': async () => {
+    const id = randomUUID()
+    await client.query(
+      `INSERT INTO certkeep.webhook_delivery
+         (id, webhook, request_id, event, disposition_message, occurred_at, queue_at, state, ended_at)
+       VALUES ($1, 'x', $2, 'issued', '', now(), now(), 'failed', now())`,
+      [id, await one('denied')]
+    )
+    return () => of(storage.WebhookStore).retry(id, BECAUSE, NOW)
   }
 }
 

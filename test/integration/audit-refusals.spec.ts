@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createLogger } from '@app/platform'
 import { RoleStore } from '@app/storage'
+import { CrlService } from '../../apps/authority/src/crl/crl.service.js'
+import { startRoles } from '../../apps/cli/src/roles.js'
 import { createCaller, callPlain, type HttpCaller } from '../helpers/http-calls.js'
 import { during } from '../helpers/database-faults.js'
+import { webServerRequest } from '../helpers/plain-requests.js'
 import { startTestServer, type TestServer } from '../helpers/server.js'
 
 let server: TestServer
@@ -82,6 +86,35 @@ describe('the audit log', () => {
     await during(server, { table: 'audit_event', on: 'INSERT' }, () =>
       expect(console.audit.list()).rejects.toMatchObject({ code: 'access_denied' })
     )
+  })
+
+  it('that cannot be written keeps anything from being signed', async () => {
+    await using officer = server.operate(await server.addOperator('officer'))
+    const web = await server.addPrincipal({ kind: 'computer', dnsName: 'www.example.org' })
+    await using client = server.connect(web)
+    expect(await client.submit(await webServerRequest(), { wait: 10 })).toBe(5)
+    const { requestId } = client
+    const signed = () =>
+      server.sql('SELECT (SELECT count(*) FROM certkeep.certificate), (SELECT max(number) FROM certkeep.crl_intent)')
+    const before = await signed()
+    const log = createLogger({ level: 'silent', format: 'json' })
+    await during(server, { table: 'audit_event', on: 'INSERT' }, async () => {
+      await expect(officer.queue.approve(requestId)).rejects.toMatchObject({ code: 'unavailable' })
+      const roles = await startRoles(server.running.installation, ['authority'], log)
+      const publication = roles.context.get(CrlService, { strict: false }).publish(server.ca.id)
+      await expect(publication).rejects.toMatchObject({ code: 'unavailable' })
+      await roles.stop()
+    })
+    expect(await signed()).toEqual(before)
+    // As if it had been approved just before: whoever issues it records that first.
+    await during(
+      server,
+      { table: 'audit_event', on: 'INSERT', when: `NEW.action = 'certificate.reserved'` },
+      async () => void (await officer.queue.approve(requestId))
+    )
+    expect(await client.retrievePending(requestId, { wait: 20 })).toBe(3)
+    const attempts = `SELECT state FROM certkeep.certificate WHERE request_id = ${requestId}`
+    expect(await server.sql(attempts)).toEqual([{ state: 'issued' }])
   })
 
   it('tells when the role that signs began, and the metrics how far the chain is behind', async () => {

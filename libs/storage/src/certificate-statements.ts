@@ -2,10 +2,14 @@ import { certificateEntity } from './entities.js'
 import { selectList } from './entity.js'
 import type { Statement } from './sql.js'
 
-/** One array for each column, since the size of a batch must not change the text of a prepared statement. */
+/**
+ * One array for each column, since the size of a batch must not change the text of a prepared statement. The event is
+ * what keeps anything from being signed while the audit log cannot be written.
+ */
 export const RESERVE: Statement = {
   name: 'certificate_reserve',
   text: `
+    WITH reserved AS (
     INSERT INTO certkeep.certificate (
       ca_id, serial_number, cert_index, request_id, state, archival, sealed_key_request_id, tbs, subject, not_before,
       not_after, key_id, principal_id, reserved_at, template_name)
@@ -15,7 +19,12 @@ export const RESERVE: Statement = {
                 $8::text[], $9::timestamptz[], $10::timestamptz[], $11::bytea[], $12::uuid[], $13::timestamptz[],
                 $14::text[])
       AS r (ca_id, serial_number, cert_index, request_id, archival, sealed_key_request_id, tbs, subject, not_before,
-            not_after, key_id, principal_id, reserved_at, template_name)`
+            not_after, key_id, principal_id, reserved_at, template_name)
+    RETURNING serial_number, request_id, reserved_at)
+    INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
+    SELECT reserved_at, 'role:authority', 'certificate.reserved', 'certificate', encode(serial_number, 'hex'), 'success',
+           jsonb_build_object('requestId', request_id)
+    FROM reserved`
 }
 
 export const FINISH: Statement = {

@@ -36,10 +36,18 @@ const NEXT: Statement = {
 
 const INTEND: Statement = {
   text: `
-    INSERT INTO certkeep.crl_intent (ca_id, number, key_index, kind, tbs_digest, intended_at)
-    SELECT $1, $2, $3, $4, $5, $6
-    WHERE $2 > coalesce((SELECT max(number) FROM certkeep.crl_intent WHERE ca_id = $1), 0)
-    RETURNING number`
+    WITH intended AS (
+      INSERT INTO certkeep.crl_intent (ca_id, number, key_index, kind, tbs_digest, intended_at)
+      SELECT $1, $2, $3, $4, $5, $6
+      WHERE $2 > coalesce((SELECT max(number) FROM certkeep.crl_intent WHERE ca_id = $1), 0)
+      RETURNING ca_id, number, key_index, kind, intended_at
+    ), event AS (
+      INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
+      SELECT intended_at, 'role:authority', 'crl.intended', 'crl', number::text, 'success',
+             jsonb_build_object('caId', ca_id, 'keyIndex', key_index, 'kind', kind)
+      FROM intended
+    )
+    SELECT number FROM intended`
 }
 
 const ADD: Statement = {

@@ -1,5 +1,7 @@
 import { AppError, type CaId } from '@app/core'
 import type { DataSource } from 'typeorm'
+import { appendChange } from './audit-log.js'
+import type { Because } from './audit-row.js'
 import type { SelfIssuedCertificateRow } from './ca-row.js'
 import { selfIssuedEntity } from './self-issued-entity.js'
 import { managerOf, translated, type Unit } from './unit.js'
@@ -22,7 +24,7 @@ export class SelfIssuedStore {
   constructor(private readonly dataSource: DataSource) {}
 
   /** For the owner. Throws `conflict` when one is there already between the same two CA certificates. */
-  async reserve(unit: Unit, certificates: readonly NewSelfIssuedCertificate[]): Promise<void> {
+  async reserve(unit: Unit, certificates: readonly NewSelfIssuedCertificate[], because: Because): Promise<void> {
     const rows = certificates.map(certificate => ({
       ...certificate,
       serialNumber: Buffer.from(certificate.serialNumber),
@@ -31,6 +33,11 @@ export class SelfIssuedStore {
       certificate: null
     }))
     await translated(managerOf(this.dataSource, unit).insert(selfIssuedEntity, rows))
+    for (const { caId: id, serialNumber, issuerIndex, subjectIndex, reservedAt: at } of rows) {
+      const detail = { serialNumber: serialNumber.toString('hex'), issuerIndex, subjectIndex }
+      const change = { object: 'ca', id, verb: 'certificate_reserved', at, detail } as const
+      await appendChange(this.dataSource, unit, change, because)
+    }
   }
 
   /** For the owner. Records what was signed. Throws `conflict` when the serial number is not reserved any more. */

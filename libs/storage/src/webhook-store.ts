@@ -1,8 +1,11 @@
 import type { RequestId, RequestState } from '@app/core'
 import type { DataSource } from 'typeorm'
+import { appendChange } from './audit-log.js'
+import type { Because } from './audit-row.js'
 import { Conditions, type Page, pageOf } from './page.js'
 import { query, queryOne, type Statement } from './sql.js'
 import { storableText } from './text.js'
+import { inTransaction } from './unit.js'
 
 /** What becomes of a request that a webhook can tell of. */
 export type WebhookEvent = Extract<RequestState, 'pending' | 'issued' | 'denied' | 'failed' | 'revoked'>
@@ -105,7 +108,13 @@ const END: Statement = {
 /** The rows that nobody has begun; one that is under way ends by itself. */
 const STOP: Statement = {
   text: `
-    WITH gone AS (UPDATE certkeep.webhook SET stopped_at = $2 WHERE name = $1 AND stopped_at IS NULL)
+    WITH gone AS (
+      UPDATE certkeep.webhook SET stopped_at = $2 WHERE name = $1 AND stopped_at IS NULL RETURNING name
+    ), event AS (
+      INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
+      SELECT $2, 'role:front', 'webhook.stopped', 'webhook', name, 'success', jsonb_build_object('reason', $3::text)
+      FROM gone
+    )
     UPDATE certkeep.webhook_delivery SET state = 'stopped', ended_at = $2, leased_until = NULL, error = $3
     WHERE webhook = $1 AND state = 'due' AND (leased_until IS NULL OR leased_until <= $2)`
 }
@@ -199,13 +208,22 @@ export class WebhookStore {
   }
 
   /** Records deliveries again for a webhook that was stopped. Whether it was. */
-  async resume(webhook: string): Promise<boolean> {
-    return (await query(this.dataSource, undefined, RESUME, [webhook])).length === 1
+  resume(webhook: string, because: Because, now: Date): Promise<boolean> {
+    return inTransaction(this.dataSource, async unit => {
+      if ((await query(this.dataSource, unit, RESUME, [webhook])).length !== 1) return false
+      const change = { object: 'webhook', id: webhook, verb: 'resumed', at: now } as const
+      await appendChange(this.dataSource, unit, change, because)
+      return true
+    })
   }
 
   /** Makes a delivery that was given up due again. Whether it was one. */
-  async retry(id: string, now: Date): Promise<boolean> {
-    return (await query(this.dataSource, undefined, RETRY, [id, now])).length === 1
+  retry(id: string, because: Because, now: Date): Promise<boolean> {
+    return inTransaction(this.dataSource, async unit => {
+      if ((await query(this.dataSource, unit, RETRY, [id, now])).length !== 1) return false
+      await appendChange(this.dataSource, unit, { object: 'webhook', id, verb: 'retried', at: now }, because)
+      return true
+    })
   }
 
   /** Forgets deliveries that ended before a time, at most a thousand. */

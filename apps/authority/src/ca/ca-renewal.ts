@@ -198,7 +198,7 @@ export class CaRenewal {
       validitySeconds
     })
     const own = { prepared, signer, issuerIndex: awaited.certIndex, subjectIndex: awaited.certIndex }
-    await this.reserve(ca.id, awaited.certIndex, [own])
+    await this.reserve(ca.id, awaited.certIndex, [own], renewal.because)
     const der = await issue(prepared, signer)
     await this.parts.database.transaction(unit => this.selfIssued.finish(unit, ca.id, prepared.serialNumber, der))
     return decodeCertificate(der)
@@ -209,7 +209,7 @@ export class CaRenewal {
     // The key of a root that has ended is good for nothing more, nor does anybody trust it.
     const isCrossed = awaited.keyIndex !== present.keyIndex && present.notAfter > this.parts.clock.now()
     const crosses = isCrossed ? await this.prepareCrosses(renewal, certificate) : []
-    if (crosses.length > 0) await this.reserve(ca.id, awaited.certIndex, crosses)
+    if (crosses.length > 0) await this.reserve(ca.id, awaited.certIndex, crosses, because)
     const issued = await Promise.all(
       crosses.map(async ({ prepared, signer }) => ({ prepared, der: await issue(prepared, signer) }))
     )
@@ -242,7 +242,12 @@ export class CaRenewal {
   }
 
   /** What an interrupted attempt has reserved is given up: it may have been signed or not. */
-  private async reserve(caId: CaId, certIndex: number, signings: readonly Signing[]): Promise<void> {
+  private async reserve(
+    caId: CaId,
+    certIndex: number,
+    signings: readonly Signing[],
+    because: Renewal['because']
+  ): Promise<void> {
     const reservedAt = this.parts.clock.now()
     const rows = signings.map(({ prepared: { serialNumber, tbs, notAfter }, issuerIndex, subjectIndex }) => {
       const between = { caId, issuerIndex, subjectIndex }
@@ -250,7 +255,7 @@ export class CaRenewal {
     })
     await this.parts.database.transaction(async unit => {
       await this.selfIssued.abandon(unit, caId, certIndex)
-      await this.selfIssued.reserve(unit, rows)
+      await this.selfIssued.reserve(unit, rows, because)
     })
   }
 }

@@ -28,16 +28,18 @@ export function retryDelivery(id: string): Promise<string> {
   if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) {
     throw new AppError('invalid_argument', `"${id}" is no id of a delivery; "certkeep webhook list" shows them.`)
   }
-  return withAdministration(async ({ database, clock }) => {
-    if (await new WebhookStore(database.dataSource).retry(id, clock.now())) return `Delivery ${id} is due again.`
+  return withAdministration(async ({ database, clock, actor }) => {
+    const webhooks = new WebhookStore(database.dataSource)
+    if (await webhooks.retry(id, { actor }, clock.now())) return `Delivery ${id} is due again.`
     throw new AppError('not_found', `There is no delivery ${id} that was given up.`)
   })
 }
 
 /** Has a receiver told again that had answered that it is gone. Throws `not_found`. */
 export function resumeWebhook(name: string): Promise<string> {
-  return withAdministration(async ({ database }) => {
-    if (await new WebhookStore(database.dataSource).resume(name)) return `The webhook ${name} is told again.`
+  return withAdministration(async ({ database, clock, actor }) => {
+    const webhooks = new WebhookStore(database.dataSource)
+    if (await webhooks.resume(name, { actor }, clock.now())) return `The webhook ${name} is told again.`
     throw new AppError('not_found', `There is no webhook "${name}" that was stopped.`)
   })
 }
