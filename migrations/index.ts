@@ -14,6 +14,7 @@ import { GuardDecisions1795230101000 } from './1795230101000-guard-decisions.js'
 import { GuardTemplates1795230200000 } from './1795230200000-guard-templates.js'
 import { AddCallers1795230300000 } from './1795230300000-add-callers.js'
 import { CreateRevocationAnswers1795230301000 } from './1795230301000-create-revocation-answers.js'
+import { LetCallersWithdraw1795230302000 } from './1795230302000-let-callers-withdraw.js'
 import { RecordRevocations1795230400000 } from './1795230400000-record-revocations.js'
 import { RenewAuthorities1795230500000 } from './1795230500000-renew-authorities.js'
 import { ChainAuditLog1795230600000 } from './1795230600000-chain-audit-log.js'
@@ -38,6 +39,7 @@ export const migrations = [
   GuardTemplates1795230200000,
   AddCallers1795230300000,
   CreateRevocationAnswers1795230301000,
+  LetCallersWithdraw1795230302000,
   RecordRevocations1795230400000,
   RenewAuthorities1795230500000,
   ChainAuditLog1795230600000,

@@ -78,11 +78,29 @@ describe('an enrollment agent', () => {
 
     it('does it in its own name: the log has it as the actor', async () => {
       const { request } = await submitAs(server, agent, wish())
-      const events = await server.sql<{ readonly actor: string }>(
-        `SELECT actor FROM certkeep.audit_event WHERE action = 'request.submitted' AND object_id = $1`,
+      const events = await server.sql<{ readonly actor: string; readonly account: string }>(
+        `SELECT actor, detail->>'onBehalfOf' AS account FROM certkeep.audit_event
+         WHERE action = 'request.submitted' AND object_id = $1`,
         [String(request.requestId)]
       )
-      expect(events).toEqual([{ actor: `EXAMPLE\\${agent.row.accountName}` }])
+      expect(events).toEqual([{ actor: `EXAMPLE\\${agent.row.accountName}`, account: account() }])
+    })
+
+    it('may take back what waits for an officer, as the account may, and nobody else', async () => {
+      const pending = await offerVariant(server, 'UserSignature', {
+        name: 'ForOthersLater',
+        enrollmentFlags: ENROLLMENT_FLAG.ALLOW_ENROLL_ON_BEHALF_OF | ENROLLMENT_FLAG.PEND_ALL_REQUESTS
+      })
+      await allowAgent(server, agent, pending.name)
+      for (const principal of [agent, target]) {
+        const { request } = await submitAs(server, agent, wish(named(pending.name)))
+        expect(request.status).toMatchObject({ dispositionName: 'under_submission' })
+        await using foreign = server.connect(stranger)
+        await expect(foreign.withdraw(request.requestId)).rejects.toMatchObject({ code: 'not_found' })
+        await using own = server.connect(principal)
+        await own.withdraw(request.requestId)
+        expect(await own.retrievePending(request.requestId, { wait: 10 })).toBe(2)
+      }
     })
 
     it.each<[string, () => Partial<RequestOptions>, () => TestPrincipal, string]>([

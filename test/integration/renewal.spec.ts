@@ -235,6 +235,16 @@ describe('a key-based renewal', () => {
     await call.close()
   })
 
+  it('is one call of the SDK, without a credential', async () => {
+    await using nobody = new CertRequest({ url: server.url, trust: server.root, ca: server.ca.name })
+    const { enrollment, bytes } = await renewal()
+    const response = await nobody.exchange(bytes)
+    expect(Buffer.from(await nobody.exchange(bytes))).toEqual(Buffer.from(response))
+    const { certificate } = await enrollment.acceptResponse(response)
+    expect(formatName(decodeCertificate(certificate).subject)).toBe(`CN=${user.row.displayName ?? ''}`)
+    await expect(nobody.getAuthority()).rejects.toMatchObject({ code: 'unauthenticated' })
+  })
+
   it.each<[string, () => Promise<Uint8Array>, number]>([
     ['without the flag', async () => (await renewal()).bytes, 0],
     [

@@ -155,8 +155,8 @@ export class RequestStore {
   }
 
   /**
-   * Denies a pending request at the wish of its own requester. Whether it did: not when it is another's, or no longer
-   * pending. The one move that the front may make.
+   * Denies a pending request at the wish of its own requester, or of who submitted it for them. Whether it did: not when
+   * it is another's, or no longer pending. The one move that the front may make.
    */
   async withdraw(id: RequestId, requesterId: PrincipalId, because: Because, now: Date): Promise<boolean> {
     const values = [id, requesterId, because.actor, storableJson(because.detail ?? {}), now]

@@ -48,9 +48,10 @@ export class SubmissionService {
   /** Records a request, wakes the step that is next, and waits up to `wait` milliseconds for the outcome. */
   async record(request: NewRequest, wait: number, envelope?: NewEnvelope): Promise<RequestOutcome> {
     // Row, envelope and audit event in one transaction.
-    const { id, state } = await this.requests.submit(request, envelope, {
-      actor: request.callerName ?? request.requesterName
-    })
+    const { callerName, requesterName } = request
+    const because =
+      callerName === null ? { actor: requesterName } : { actor: callerName, detail: { onBehalfOf: requesterName } }
+    const { id, state } = await this.requests.submit(request, envelope, because)
     // A lost wake-up is found by the sweep.
     if (state === 'received') this.wakeups.nudge('evaluate')
     if (state === 'failed') this.wakeups.nudge('respond')
