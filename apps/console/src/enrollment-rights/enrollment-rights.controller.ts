@@ -21,12 +21,12 @@ import { EnrollmentRightsService } from './enrollment-rights.service.js'
 const caParameter = z.string().min(1).max(1536)
 
 /** For whom enrollment agents may ask, and who may enroll at a CA. */
+@ApiTags('enrollment-rights')
 @Controller('api/v1')
 export class EnrollmentRightsController {
   constructor(private readonly rights: EnrollmentRightsService) {}
 
   @Get('enrollment-agents')
-  @ApiTags('enrollment-agents')
   @RequirePermission('operator.read')
   @ApiOperation({ summary: 'For whom enrollment agents may ask' })
   @ApiResponse({ status: 200, standardSchema: agentScopesView })
@@ -38,7 +38,6 @@ export class EnrollmentRightsController {
   }
 
   @Post('enrollment-agents')
-  @ApiTags('enrollment-agents')
   @RequirePermission('operator.write')
   @ApiOperation({ summary: 'Let an enrollment agent ask for members of a group, for one template' })
   @ApiResponse({ status: 201, standardSchema: agentScopeView })
@@ -51,7 +50,6 @@ export class EnrollmentRightsController {
 
   @Delete('enrollment-agents/:id')
   @HttpCode(204)
-  @ApiTags('enrollment-agents')
   @RequirePermission('operator.write')
   @ApiOperation({ summary: 'Let an enrollment agent ask for them no more' })
   revoke(
@@ -62,7 +60,6 @@ export class EnrollmentRightsController {
   }
 
   @Get('cas/:ca/enrollment')
-  @ApiTags('cas')
   @RequirePermission('ca.read')
   @ApiOperation({ summary: 'Which groups may enroll at the CA' })
   @ApiResponse({ status: 200, standardSchema: caEnrollment })
@@ -71,7 +68,6 @@ export class EnrollmentRightsController {
   }
 
   @Put('cas/:ca/enrollment')
-  @ApiTags('cas')
   @RequirePermission('ca.write')
   @ApiOperation({ summary: 'Say which groups may enroll at the CA' })
   @ApiResponse({ status: 200, standardSchema: caEnrollment })
