@@ -3,13 +3,15 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Benchmark, Observed, Plan } from './benchmark.js'
 import { approve } from './approve.js'
+import { crl } from './crl.js'
 import { enrollArchived } from './enroll-archived.js'
 import { enrollPlain } from './enroll-plain.js'
 import { lists } from './lists.js'
+import { ocsp, ocspNonce } from './ocsp.js'
 import { describeMachine, lineOf, reportOf, toMeasurement } from './report.js'
 import { benchDirectory, outputDirectory } from './subscriber-keys.js'
 
-const benchmarks: readonly Benchmark[] = [enrollArchived, enrollPlain, approve, lists]
+const benchmarks: readonly Benchmark[] = [enrollArchived, enrollPlain, approve, lists, crl, ocsp, ocspNonce]
 
 interface Options {
   readonly seconds: number

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -18,6 +19,8 @@ import { addOperator } from './operators.js'
 /** A server in a process of its own, with all roles, on an embedded database with durable commits. */
 export interface MeasuredServer {
   readonly pid: number
+  /** The plain HTTP listener. */
+  readonly httpUrl: string
   /** PEM of the CA's certificate. */
   readonly root: string
   readonly database: MeasuredDatabase
@@ -40,10 +43,10 @@ export interface MeasuredServerOptions {
   readonly prepare?: (owner: ConnectionSettings) => Promise<void>
 }
 
-/** All but these settings are the defaults: no limits on callers, and any free ports. */
-const SETTINGS = `
+/** All but these settings are the defaults: no limits on callers, and free ports. */
+const settingsWith = (httpPort: number): string => `
 https: { port: 0 }
-http: { port: 0 }
+http: { port: ${httpPort} }
 metrics: { port: 0 }
 limits: { requestsPerMinute: 0, failuresPerMinute: 0 }
 `
@@ -59,7 +62,8 @@ export async function startMeasuredServer({
   const home = mkdtempSync(join(tmpdir(), 'certkeep-bench-'))
   // As root, the database server runs as a user that must be able to pass through.
   chmodSync(home, 0o711)
-  writeFileSync(join(home, 'certkeep.yaml'), SETTINGS)
+  const httpPort = await findFreePort()
+  writeFileSync(join(home, 'certkeep.yaml'), settingsWith(httpPort))
   for (const name of Object.keys(process.env)) if (name.startsWith('CERTKEEP_')) delete process.env[name]
   process.env['CERTKEEP_HOME'] = home
   // Held to the end, so that the database server outlives each of the steps.
@@ -82,6 +86,7 @@ export async function startMeasuredServer({
     }
     return {
       pid: child.pid ?? 0,
+      httpUrl: `http://127.0.0.1:${httpPort}`,
       root,
       database,
       accounts,
@@ -98,6 +103,16 @@ export async function startMeasuredServer({
     await stop()
     throw error
   }
+}
+
+/** A port that is free now; the server does not tell which one it took. */
+async function findFreePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  return port
 }
 
 async function furnish(
