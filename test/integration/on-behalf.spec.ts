@@ -1,6 +1,10 @@
+import { hash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Enrollment, type RequestOptions, type SigningIdentity } from '@app/client'
+import { decodeStoredRequest } from '@app/cmc'
+import { decodeSignedData } from '@app/cms'
 import { OID } from '@app/oid'
+import { RequestStore } from '@app/storage'
 import { ENROLLMENT_FLAG } from '@app/templates'
 import { decodeCertificate, decodeSubjectAltName, findExtension, formatName } from '@app/x509'
 import {
@@ -40,6 +44,34 @@ beforeAll(async () => {
 
 afterAll(() => server.stop())
 
+/** What a submission fills, of a request that is sound as far as the row says. */
+function rowOf(rawRequest: Uint8Array) {
+  return {
+    state: 'received',
+    format: 'cmc',
+    dialect: 'microsoft',
+    rawRequest,
+    requestDigest: hash('sha256', rawRequest, 'buffer'),
+    requestAttributes: '',
+    flags: 0,
+    rowFlags: 0x10,
+    subject: null,
+    templateName: null,
+    carriesKey: false,
+    keyHashAlgorithm: null,
+    keyHash: null,
+    proofDigest: 'sha256',
+    bodyPartId: 1,
+    transactionId: null,
+    senderNonce: null,
+    idempotencyKey: null,
+    submittedAt: new Date(),
+    failureCode: null,
+    failureMessage: null,
+    dispositionMessage: 'Taken Under Submission'
+  } as const
+}
+
 const wish = (changes: Partial<RequestOptions> = {}): Partial<RequestOptions> => ({
   ...named('ForOthers'),
   onBehalfOf: { account: account(), agent: identity },
@@ -55,26 +87,33 @@ describe('an enrollment agent', () => {
   describe('that is let', () => {
     beforeAll(() => allowAgent(server, agent, 'ForOthers'))
 
-    it.each(['cmc', 'pkcs7'] as const)('gets a certificate with the names of the account, as %s', async type => {
-      const { request, enrollment } = await submitAs(server, agent, wish({ type }))
-      expect(request.status).toMatchObject({ dispositionName: 'issued' })
-      const row = await requestRowOf(server, request.requestId)
-      expect(row).toMatchObject({ requesterId: target.row.id, callerId: agent.row.id, requesterName: account() })
-      expect(row.rowFlags & 0x10).toBe(0x10)
-      // Both may retrieve it, and nobody else.
-      for (const principal of [agent, target]) {
-        await using own = server.connect(principal)
-        expect(await own.retrievePending(request.requestId)).toBe(3)
+    it.each(['cmc', 'pkcs7', 'crmf'] as const)(
+      'gets a certificate with the names of the account, as %s',
+      async type => {
+        const { request, enrollment } = await submitAs(server, agent, wish({ type }))
+        expect(request.status).toMatchObject({ dispositionName: 'issued' })
+        const row = await requestRowOf(server, request.requestId)
+        expect(row).toMatchObject({ requesterId: target.row.id, callerId: agent.row.id, requesterName: account() })
+        expect(row.rowFlags & 0x10).toBe(0x10)
+        // Both may retrieve it, and nobody else.
+        for (const principal of [agent, target]) {
+          await using own = server.connect(principal)
+          expect(await own.retrievePending(request.requestId)).toBe(3)
+        }
+        await using foreign = server.connect(stranger)
+        await expect(foreign.retrievePending(request.requestId)).rejects.toMatchObject({ code: 'not_found' })
+        await using own = server.connect(agent)
+        await own.retrievePending(request.requestId)
+        const certificate = decodeCertificate(
+          (await enrollment.acceptResponse(await own.getFullResponse())).certificate
+        )
+        expect(formatName(certificate.subject)).toBe('CN=Target')
+        const altNames = decodeSubjectAltName(
+          findExtension(certificate, OID.id_ce_subjectAltName)?.value ?? Buffer.of()
+        )
+        expect(altNames).toContainEqual({ kind: 'rfc822Name', value: target.row.mail })
       }
-      await using foreign = server.connect(stranger)
-      await expect(foreign.retrievePending(request.requestId)).rejects.toMatchObject({ code: 'not_found' })
-      await using own = server.connect(agent)
-      await own.retrievePending(request.requestId)
-      const certificate = decodeCertificate((await enrollment.acceptResponse(await own.getFullResponse())).certificate)
-      expect(formatName(certificate.subject)).toBe('CN=Target')
-      const altNames = decodeSubjectAltName(findExtension(certificate, OID.id_ce_subjectAltName)?.value ?? Buffer.of())
-      expect(altNames).toContainEqual({ kind: 'rfc822Name', value: target.row.mail })
-    })
+    )
 
     it('does it in its own name: the log has it as the actor', async () => {
       const { request } = await submitAs(server, agent, wish())
@@ -161,6 +200,44 @@ describe('an enrollment agent', () => {
     await using request = server.connect(agent)
     await request.submit(bytes, { attributes: `RequesterName:${account()}` })
     expect(request.status).toMatchObject({ dispositionName: 'error', statusSymbol: 'E_INVALIDARG' })
+  })
+
+  it('is not made up by the role that takes requests: the authority verifies what is signed', async () => {
+    const front = new RequestStore((await server.database.open('front')).dataSource)
+    const caller = { callerId: agent.row.id, callerName: `EXAMPLE\\${agent.row.accountName}` }
+    const nobody = { callerId: null, callerName: null }
+    const build = (options: Partial<RequestOptions>) =>
+      new Enrollment({ trust: server.root, key: { algorithm: 'p-256' } }).createRequest({ type: 'cmc', ...options })
+    const told = async (bytes: Uint8Array, by: typeof caller | typeof nobody): Promise<string | null> => {
+      const read = decodeStoredRequest(bytes)
+      const { id } = await front.submit(
+        {
+          ...rowOf(bytes),
+          ...by,
+          caId: server.ca.id,
+          requesterId: target.row.id,
+          requesterName: account(),
+          publicKey: read.publicKey.raw,
+          keyId: read.publicKey.keyId
+        },
+        undefined,
+        { actor: 'test' }
+      )
+      server.running.runtime.wakeups.nudge('evaluate')
+      await using own = server.connect(target)
+      await own.retrievePending(id, { wait: 20 })
+      return (await requestRowOf(server, id)).failureCode
+    }
+    const attributes = [{ name: 'RequesterName', value: account() }]
+    expect(await told(await build({ ...named('ForOthers'), attributes }), caller)).toBe('signature_policy_required')
+    const sound = await build(wish())
+    expect(await told(sound, nobody)).toBe('agent_restricted')
+    const forged = Buffer.from(await build(wish()))
+    const byAgent = decodeSignedData(forged).signerInfos.find(({ sid }) => sid.kind === 'issuerAndSerial')
+    const signature = byAgent?.signature ?? Buffer.of()
+    const last = forged.indexOf(signature) + signature.length - 1
+    forged[last] = (forged[last] ?? 0) ^ 1
+    expect(await told(forged, caller)).toBe('cms_signature_invalid')
   })
 
   it('is nobody when only the requested key signs the name', async () => {

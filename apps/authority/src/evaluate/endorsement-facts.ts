@@ -16,7 +16,10 @@ export class EndorsementFacts {
     private readonly scopes: AgentScopeStore
   ) {}
 
-  /** Throws what the verification of the message throws. */
+  /**
+   * Throws `agent_restricted` when row and message do not agree on whether the request is for another, and what the
+   * verification of the message throws.
+   */
   async of(row: RequestRow): Promise<Pick<DecisionInput, 'signers' | 'renewal' | 'onBehalfOf'>> {
     const { signers, renewal, onBehalfOf } = verifyEndorsements(row.rawRequest)
     const wanted = renewal === undefined ? signers : [...signers, renewal.certificate]
@@ -25,7 +28,10 @@ export class EndorsementFacts {
       known.find(({ certificate: { raw } }) => equalBytes(raw, certificate.raw)) ?? { certificate }
     // A row says of itself whether it is on behalf of another; the message must say the same.
     if ((onBehalfOf === undefined) !== (row.callerId === null)) {
-      throw new AppError('internal', `Request ${row.id} was recorded for another account than its message names.`)
+      throw new AppError(
+        'agent_restricted',
+        `Request ${row.id} is recorded for another account than its message names.`
+      )
     }
     return {
       signers: signers.map(knownOf),

@@ -27,7 +27,10 @@ export class CmcController {
   @ApiConsumes(...messageTypes)
   @ApiHeader(idempotencyHeader)
   @ApiProduces('application/pkcs7-mime; smime-type=CMC-Response')
-  @ApiOperation({ summary: 'Submit a CMC or PKCS#10 request and get the full response' })
+  @ApiOperation({
+    summary: 'Submit a CMC or PKCS#10 request and get the full response',
+    description: 'A renewal signed with the old key needs no credential where its template lets the key stand for one.'
+  })
   async exchange(
     @Param('ca', { schema: caParameter }) caName: string,
     @Body({ schema: z.instanceof(Uint8Array, { error: 'The body must be a CMC or PKCS#10 message in DER.' }) })

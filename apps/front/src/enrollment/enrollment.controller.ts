@@ -61,7 +61,11 @@ export class EnrollmentController {
   @Consumes('application/json', ...messageTypes)
   @ApiConsumes('application/json', ...messageTypes)
   @ApiHeader(idempotencyHeader)
-  @ApiOperation({ summary: 'Submit a request (ICertRequest::Submit)' })
+  @ApiOperation({
+    summary: 'Submit a request (ICertRequest::Submit)',
+    description:
+      'With the flag CR_IN_ROBO, a renewal signed with the old key needs no credential where its template lets the key stand for one.'
+  })
   @ApiResponse({ status: 201, standardSchema: requestView })
   @ApiResponse({ status: 202, standardSchema: requestView })
   async submit(
