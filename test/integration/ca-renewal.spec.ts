@@ -10,6 +10,7 @@ import { AppError, equalBytes, systemClock, toHex } from '@app/core'
 import { decodePem, encodePem } from '@app/der'
 import { OID } from '@app/oid'
 import { certificateUrls, distributionUrls } from '@app/platform'
+import { RevocationStore } from '@app/storage'
 import {
   decodeAuthorityInfoAccess,
   decodeCaVersion,
@@ -336,6 +337,12 @@ describe('a renewal that is interrupted', () => {
         { state: 'abandoned', count: 3 },
         { state: 'issued', count: 3 }
       ])
+      // Two roots that may have been signed with the new key, and one for it that the old may have signed.
+      const listed = async (key: number) => (await fetchCrl(server, `${server.ca.id}-${key}`)).entries.length
+      const nudge = () => server.running.runtime.wakeups.nudge('crl')
+      const { dataSource } = await server.database.open('console')
+      await new RevocationStore(dataSource).orderCrl(server.ca.id, { actor: 'test' }, new Date())
+      await vi.waitFor(async () => (nudge(), expect([await listed(0), await listed(1)]).toEqual([1, 2])), patience)
     } finally {
       await server.stop()
     }

@@ -109,6 +109,20 @@ describe.each<readonly [KeySpec, KeySpec]>([
     )
   })
 
+  it('has the responder of each key answer for the certificates of that key', async () => {
+    const answer = async (issuer: string, key: number, certificate: string): Promise<string> => {
+      const url = `${server.httpUrl}/ocsp/${server.ca.id}-${key}`
+      const asked = ['-issuer', issuer, '-cert', certificate, '-url', url, '-CAfile', issuer]
+      return (await runOpenssl([['ocsp', '-sha256', ...asked]])).toString()
+    }
+    await vi.waitFor(async () => expect(await answer(files.root, 1, files.after)).toContain(': good'), {
+      timeout: 30_000,
+      interval: 500
+    })
+    expect(await answer(files.oldRoot, 0, files.before)).toContain(': good')
+    expect(await answer(files.oldRoot, 0, files.revoked)).toContain(': revoked')
+  })
+
   it('serves TLS to clients of OpenSSL that trust the old root, and to those that trust the new', async () => {
     const address = server.url.replace('https://', '')
     const connects = (trust: string) =>

@@ -5,6 +5,7 @@ import {
   prepareCertificate,
   prepareCrossCertificate,
   prepareExchangeCertificate,
+  prepareOcspCertificate,
   prepareRecoveryAgentCertificate,
   prepareRootCertificate,
   prepareServerCertificate,
@@ -64,6 +65,8 @@ export async function makeEveryCertificate(spec: KeySpec): Promise<readonly Made
   await add('subordinate', prepareSubordinateCertificate({ ...common(), ...subordinate, validitySeconds: yearSeconds }))
   await add('exchange', prepareExchangeCertificate({ ...common(), publicKey: rsa }))
   await add('agent', prepareRecoveryAgentCertificate({ ...common(), publicKey: rsa, subject: nameOf('CN=Agent 1') }))
+  const aDay = { publicKey: rsa, validitySeconds: 86_400 }
+  await add('ocsp-signer', prepareOcspCertificate({ ...common(), ...aDay }))
   const hosts = { dnsNames: ['localhost', 'pki.example.org'], ipAddresses: ['127.0.0.1', '::1'] }
   await add('listener', prepareServerCertificate({ ...common(), publicKey: rsa, ...hosts }))
   for (const spec of ['rsa-2048', 'p-256', 'p-384', 'ed25519'] as const) {

@@ -46,8 +46,13 @@ export function prepareCrossCertificate(order: CrossCertificateOrder): PreparedC
     issuerCertificate: issuer.certificate,
     subject: certified.subject.raw,
     publicKey: certified.publicKey,
-    extensions: [...keyExtensions(certified), ...issuerExtensions(issuer, 'all')]
+    extensions: [...keyExtensions(certified), ...issuerExtensions(withCrlAlone(issuer), 'all')]
   })
+}
+
+/** OCSP responders and deltas tell of what was issued on request; a cross certificate is looked for on the base CRL. */
+function withCrlAlone(issuer: Issuer): Issuer {
+  return { ...issuer, ocspUrls: [], deltaCrlUrls: [] }
 }
 
 function keyExtensions(certified: Certificate): Extension[] {

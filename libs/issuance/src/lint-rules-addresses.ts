@@ -15,10 +15,10 @@ const isLdap = (url: string): boolean => /^ldap:/i.test(url)
 export const addressRules: readonly LintRule[] = [
   {
     id: 'crl-address',
-    citation: 'RFC 5280, 4.2.1.13 and 8',
+    citation: 'RFC 5280, 4.2.1.13, 4.2.1.15 and 8',
     severity: 'error',
-    check: ({ crlUrls = [] }) => {
-      const wrong = crlUrls.find(url => !FILES.test(url))
+    check: ({ crlUrls = [], deltaCrlUrls = [] }) => {
+      const wrong = [...crlUrls, ...deltaCrlUrls].find(url => !FILES.test(url))
       return wrong === undefined ? undefined : `The address of the CRL, ${wrong}, is neither http nor ldap.`
     }
   },
@@ -28,6 +28,15 @@ export const addressRules: readonly LintRule[] = [
     severity: 'error',
     check: ({ crlUrls }) =>
       crlUrls?.length === 0 ? 'There is a CRL distribution point without any address.' : undefined
+  },
+  {
+    id: 'delta-without-base',
+    citation: 'RFC 5280, 4.2.1.15',
+    severity: 'error',
+    check: ({ crlUrls = [], deltaCrlUrls = [] }) =>
+      deltaCrlUrls.length > 0 && crlUrls.length === 0
+        ? 'There is an address of the delta CRL and none of its base.'
+        : undefined
   },
   {
     id: 'ca-address',

@@ -2,11 +2,12 @@ import { equalBytes } from '@app/core'
 import { OID } from '@app/oid'
 import type { LintRule } from './lint-rule.js'
 
-/** Extensions that must not be critical (RFC 5280, 4.2.1.1, 4.2.1.2, 4.2.2.1; MS-WCCE 2.2.2.7.7.4). */
+/** Extensions that must not be critical (RFC 5280, 4.2.1.1, 4.2.1.2, 4.2.1.15, 4.2.2.1; MS-WCCE 2.2.2.7.7.4). */
 const NEVER_CRITICAL: ReadonlySet<string> = new Set<string>([
   OID.id_ce_authorityKeyIdentifier,
   OID.id_ce_subjectKeyIdentifier,
   OID.id_pe_authorityInfoAccess,
+  OID.id_ce_freshestCRL,
   OID.szOID_NTDS_CA_SECURITY_EXT
 ])
 

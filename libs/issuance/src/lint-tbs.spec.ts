@@ -378,6 +378,21 @@ const broken: readonly Fault[] = [
   ['policy-any', 'any policy', withExtensions(policies(OID.anyPolicy))],
   ['policy-critical', 'critical policies', withExtensions({ ...policies('1.2.3'), critical: true })],
   ['crl-address', 'a CRL behind TLS', withExtensions(crlAt('https://pki.example/ca.crl'))],
+  [
+    'crl-address',
+    'a delta CRL behind TLS',
+    withExtensions(ext(OID.id_ce_freshestCRL, encodeCrlDistributionPoints(['https://pki.example/ca+.crl'])))
+  ],
+  [
+    'delta-without-base',
+    'a delta CRL alone',
+    {
+      extensions: [
+        ...sound.extensions.filter(({ oid }) => oid !== OID.id_ce_cRLDistributionPoints),
+        ext(OID.id_ce_freshestCRL, encodeCrlDistributionPoints(['http://pki.example/ca+.crl']))
+      ]
+    }
+  ],
   ['crl-address', 'a CRL in a file', withExtensions(crlAt('file:///ca.crl'))],
   [
     'crl-address-none',

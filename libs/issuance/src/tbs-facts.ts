@@ -84,6 +84,7 @@ export interface ExtensionFacts {
   readonly subjectKeyId: Uint8Array | undefined
   readonly authorityKeyId: AuthorityKeyIdentifier | undefined
   readonly crlUrls: readonly string[] | undefined
+  readonly deltaCrlUrls: readonly string[] | undefined
   readonly access: AuthorityInfoAccess | undefined
 }
 
@@ -193,6 +194,7 @@ function extensionFacts(extensions: readonly Extension[]): ExtensionFacts {
     subjectKeyId: read(OID.id_ce_subjectKeyIdentifier, decodeSubjectKeyIdentifier),
     authorityKeyId: read(OID.id_ce_authorityKeyIdentifier, decodeAuthorityKeyIdentifier),
     crlUrls: read(OID.id_ce_cRLDistributionPoints, decodeCrlDistributionPoints),
+    deltaCrlUrls: read(OID.id_ce_freshestCRL, decodeCrlDistributionPoints),
     access: read(OID.id_pe_authorityInfoAccess, decodeAuthorityInfoAccess)
   }
 }

@@ -51,6 +51,16 @@ const ENTRIES: Statement = {
     ORDER BY c.serial_number LIMIT $5`
 }
 
+/** Parameters: CA id, indices of CA certificates, time. A renewal that was interrupted leaves few of these. */
+const ABANDONED_OF_CA: Statement = {
+  text: `
+    SELECT s.serial_number AS "serialNumber", s.reserved_at AS "revokedAt", NULL::integer AS reason,
+           NULL::timestamptz AS "invalidityDate"
+    FROM certkeep.self_issued_certificate AS s
+    WHERE s.ca_id = $1 AND s.issuer_index = ANY ($2::integer[]) AND s.state = 'abandoned' AND s.not_after >= $3
+    ORDER BY s.serial_number`
+}
+
 /** Parameters: CA id, indices of CA certificates, change and serial number that have been read, rows. */
 const CHANGES: Statement = {
   text: `
@@ -161,11 +171,13 @@ export class RevocationStore {
   }
 
   /**
-   * What a base CRL of a CA's key lists, page by page: what was revoked or abandoned and had not ended at `time`. Give
+   * What a base CRL of a CA's key lists, page by page: what was revoked or abandoned and had not ended at `time`, serial
+   * numbers of a renewal that was interrupted included. Give
    * the time of the base before, so that each entry is once more on a CRL after its end (RFC 5280, 3.3).
    */
   async *listForCrl(caId: CaId, keyIndex: number, time: Date): AsyncGenerator<readonly CrlEntryRow[]> {
-    for (const certIndex of await this.certificatesOfKey(caId, keyIndex)) {
+    const certIndices = await this.certificatesOfKey(caId, keyIndex)
+    for (const certIndex of certIndices) {
       let read: Buffer | undefined = EMPTY
       while (read !== undefined) {
         const values: unknown[] = [caId, certIndex, read, time, PAGE]
@@ -174,6 +186,8 @@ export class RevocationStore {
         read = rows.length < PAGE ? undefined : rows.at(-1)?.serialNumber
       }
     }
+    const own = await query<CrlEntryRow>(this.dataSource, undefined, ABANDONED_OF_CA, [caId, certIndices, time])
+    if (own.length > 0) yield own
   }
 
   /**

@@ -51,15 +51,19 @@ export function describeCas(): Promise<readonly Readonly<Record<string, string |
     return Promise.all(
       (await cas.list()).map(async ca => {
         const current = (await cas.listCertificates(ca.id)).at(-1)
+        const awaited = await cas.findAwaited(ca.id)
         const crl = await crls.findLatest(ca.id)
         return {
           id: ca.id,
           name: ca.name,
           kind: ca.kind,
           state: ca.state,
+          certIndex: current?.certIndex ?? null,
+          keyIndex: current?.keyIndex ?? null,
+          awaits: awaited?.certIndex ?? null,
           subject: current?.subject ?? null,
-          notAfter: current?.notAfter?.toISOString() ?? null,
-          fingerprint: current?.certificate == null ? null : fingerprintOf(decodeCertificate(current.certificate)),
+          notAfter: current?.notAfter.toISOString() ?? null,
+          fingerprint: current === undefined ? null : fingerprintOf(decodeCertificate(current.certificate)),
           crlNumber: crl?.number ?? null,
           crlNextUpdate: crl?.nextUpdate.toISOString() ?? null
         }
