@@ -265,19 +265,21 @@ describe('commands for the person at the machine', () => {
   })
 
   it('print the CA, its certificate, its exchange certificate and publish its CRL', async () => {
-    const [info, certificate] = await Promise.all([data('ca', 'info'), data('ca', 'certificate')])
+    const [info, certificate] = await Promise.all([data('ca', 'info', '-o', 'json'), data('ca', 'certificate')])
     const [ca] = JSON.parse(info) as Record<string, unknown>[]
     const root = new X509Certificate(certificate)
     expect(ca).toMatchObject({ name: 'Certkeep Root CA', state: 'active', fingerprint: root.fingerprint256 })
     expect(root.fingerprint256.replaceAll(':', '').toLowerCase()).toBe(fingerprint())
     const [exchange, crl] = await Promise.all([data('ca', 'exchange-cert'), talk('ca', 'crl')])
     expect(new X509Certificate(exchange).verify(root.publicKey)).toBe(true)
-    expect(crl).toContain(`CRL number ${Number(ca?.['crlNumber']) + 1} is published.`)
+    // A delta CRL may have taken a number in between.
+    const [, number = ''] = /CRL number (\d+) is published\./.exec(crl) ?? []
+    expect(Number(number)).toBeGreaterThan(Number(ca?.['crlNumber']))
   })
 
   it('show, check, take in and give out templates', async () => {
     const [list, shown, exported] = await Promise.all([
-      data('template', 'list'),
+      data('template', 'list', '-o', 'json'),
       data('template', 'show', 'UserEncryption'),
       data('template', 'export', 'UserEncryption')
     ])
@@ -313,7 +315,7 @@ describe('commands for the person at the machine', () => {
   it('list and retire agents', async () => {
     const retired = await talk('agent', 'retire', '2')
     expect(retired).toContain('Agent 2 gets no more keys.')
-    const agents = JSON.parse(await data('agent', 'list')) as object[]
+    const agents = JSON.parse(await data('agent', 'list', '-o', 'json')) as object[]
     expect(agents).toMatchObject([
       { id: 1, name: 'First', state: 'active', usable: true },
       { id: 2, name: 'Second', state: 'retired', usable: false }

@@ -178,7 +178,7 @@ describe('a process for each role, each with a home and a database password of i
     const place = ['--trust', trust, '--enrollment-url', servers.front.url] as const
     await programs.client.succeed('operator', 'enroll', link, ...files, ...names, ...place)
     const who = ['--cert-p12', 'admin.p12', '--cert-password-file', 'admin.password', '--trust', trust] as const
-    const shown = await programs.client.succeed('operator', 'who', '--url', servers.console.url, ...who)
+    const shown = await programs.client.succeed('operator', 'who', '--url', servers.console.url, ...who, '-o', 'json')
     expect(JSON.parse(shown.stdout)).toMatchObject({ account: 'CERTKEEP\\admin', roles: [{ role: 'administrator' }] })
     const elsewhere = await programs.client.run('operator', 'who', '--url', servers.front.url, ...who)
     expect(elsewhere.code).toBe(6)

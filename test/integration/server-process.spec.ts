@@ -105,7 +105,7 @@ describe('a server in a process of its own', () => {
     expect(ids[0]).toBe(ids[1])
     held.forEach(release => release())
     await server.end('SIGTERM')
-    const told = await program.run('webhook', 'list', '--request', String(requestId))
+    const told = await program.run('webhook', 'list', '-o', 'json', '--request', String(requestId))
     expect(JSON.parse(told.stdout)).toMatchObject([
       { webhook: 'tickets', state: 'delivered', attempts: 2, status: 204 }
     ])

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { parsePositive } from './argument.js'
-import { printJson, talkOf } from './output.js'
+import { printData, talkOf, withTableOrJson, type WithOutput } from './output.js'
 
 /** `agent …`: recovery agents, for the person at the machine. */
 export function registerAgent(program: Command): void {
@@ -26,12 +26,11 @@ export function registerAgent(program: Command): void {
       async (name: string, options: { readonly out: string; readonly passwordFile: string; readonly ca?: string }) =>
         say(await (await import('./administration/agent-actions.js')).newAgent({ ...options, name }))
     )
-  agent
-    .command('list')
+  withTableOrJson(agent.command('list'))
     .description('the agents of a CA')
     .option('--ca <name>', 'which CA')
-    .action(async (options: { readonly ca?: string }) =>
-      printJson(await (await import('./administration/agent-actions.js')).listAgents(options.ca))
+    .action(async ({ ca, output }: WithOutput<{ readonly ca?: string }>) =>
+      printData(await (await import('./administration/agent-actions.js')).listAgents(ca), output)
     )
   agent
     .command('retire')

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { AppError } from '@app/core'
 import type { KeySpec } from '@app/keys'
 import { KEY_KINDS, parseKeySpec, parsePositive } from './argument.js'
-import { print, printJson, talkOf } from './output.js'
+import { print, printData, talkOf, withTableOrJson, type WithOutput } from './output.js'
 
 interface CaRotate {
   readonly ca?: string
@@ -48,9 +48,7 @@ export function registerCa(program: Command): void {
       }
     })
   registerRotate(ca, say)
-  ca.command('info')
-    .description('what CAs there are')
-    .action(async () => printJson(await (await import('./administration/ca-actions.js')).describeCas()))
+  registerInfo(ca)
   ca.command('certificate')
     .description('the certificate of a CA and its parents, PEM')
     .option('--ca <name>', 'which CA')
@@ -109,4 +107,16 @@ function keyOf({ key, sameKey }: CaRotate): KeySpec | 'same' | 'new' {
     throw new AppError('invalid_argument', '--key and --same-key exclude each other.')
   }
   return sameKey === true ? 'same' : (key ?? 'new')
+}
+
+function registerInfo(ca: Command): void {
+  withTableOrJson(ca.command('info'))
+    .description('what CAs there are')
+    .action(async ({ output }: WithOutput) => {
+      const cas = await (await import('./administration/ca-actions.js')).describeCas()
+      if (output === 'json') return printData(cas, output)
+      // Each has more to tell than a row holds.
+      for (const described of cas) await printData(described, output)
+      return undefined
+    })
 }

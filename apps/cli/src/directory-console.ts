@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander'
 import { collect, withConnectionOptions, type ConnectionOptions } from './client-options.js'
 import type { SearchOptions } from './client/directory-console-actions.js'
-import { printJson, talkOf } from './output.js'
+import { printData, printJson, talkOf, withTableOrJson, type OutputFormat, type WithOutput } from './output.js'
 
 const actions = () => import('./client/directory-console-actions.js')
 
@@ -11,11 +11,13 @@ interface ChangeOptions extends ConnectionOptions {
   readonly upn?: string
   readonly mail?: string
   readonly dns?: string
+  readonly output: OutputFormat
 }
 
 interface EnrollmentOptions extends ConnectionOptions {
   readonly group: readonly string[]
   readonly anybody?: boolean
+  readonly output: OutputFormat
 }
 
 /** The part of `directory …` that administrators use over the console. */
@@ -23,36 +25,44 @@ export function registerDirectoryConsole(directory: Command): void {
   const say = (text: string): void => talkOf(directory).say(text)
   registerEntries(directory, say)
   registerGroups(directory, say)
-  withConnectionOptions(directory.command('tokens').description('the tokens of an account'))
+  withTableOrJson(withConnectionOptions(directory.command('tokens').description('the tokens of an account')))
     .argument('<account>', 'account or DOMAIN\\account')
     .option('--revoke <id>', 'revoke this one first')
-    .action(async (account: string, options: ConnectionOptions & { readonly revoke?: string }) =>
-      printJson(await (await actions()).tokensOf(account, options))
+    .action(async (account: string, options: WithOutput<ConnectionOptions & { readonly revoke?: string }>) =>
+      printData(await (await actions()).tokensOf(account, options), options.output)
     )
-  withConnectionOptions(directory.command('enrollment').description('the groups that may enroll at a CA'))
+  withTableOrJson(
+    withConnectionOptions(directory.command('enrollment').description('the groups that may enroll at a CA'))
+  )
     .argument('<ca>', 'the CA')
     .option('--group <name>', 'let members of this group, and of no others but those named; repeatable', collect, [])
     .option('--anybody', 'let whoever a template lets')
     .action(async (ca: string, { group, anybody, ...options }: EnrollmentOptions) => {
       const groups = anybody === true ? null : group.length > 0 ? group : undefined
-      await printJson(await (await actions()).enrollmentAt(ca, { ...options, groups }))
+      const enrolling = await (await actions()).enrollmentAt(ca, { ...options, groups })
+      if (options.output === 'json') return printJson(enrolling)
+      return printData({ groups: enrolling ?? 'whoever a template lets' }, options.output)
     })
 }
 
 function registerEntries(directory: Command, say: (text: string) => void): void {
-  withConnectionOptions(directory.command('search').description('users, computers and groups'))
+  withTableOrJson(withConnectionOptions(directory.command('search').description('users, computers and groups')))
     .addOption(new Option('--kind <kind>', 'of this kind only').choices(['user', 'computer', 'group']))
     .option('--name <text>', 'whose account name, UPN, mail address or DNS name begins so')
     .option('--domain <name>', 'of this domain only')
     .option('--group <name>', 'members of this group only, through others too')
     .option('--disabled', 'disabled ones only')
-    .action(async (options: SearchOptions) => printJson(await (await actions()).searchDirectory(options)))
-  withConnectionOptions(directory.command('show').description('one account or group'))
-    .argument('<account>', 'account or DOMAIN\\account')
-    .action(async (account: string, options: ConnectionOptions) =>
-      printJson(await (await actions()).showEntry(account, options))
+    .action(async (options: WithOutput<SearchOptions>) =>
+      printData(await (await actions()).searchDirectory(options), options.output)
     )
-  withConnectionOptions(directory.command('change').description('change attributes; an empty text takes one away'))
+  withTableOrJson(withConnectionOptions(directory.command('show').description('one account or group')))
+    .argument('<account>', 'account or DOMAIN\\account')
+    .action(async (account: string, options: WithOutput<ConnectionOptions>) =>
+      printData(await (await actions()).showEntry(account, options), options.output)
+    )
+  withTableOrJson(
+    withConnectionOptions(directory.command('change').description('change attributes; an empty text takes one away'))
+  )
     .argument('<account>', 'account or DOMAIN\\account')
     .option('--display-name <text>', 'the name for people')
     .option('--distinguished-name <dn>', 'its place in the directory')
@@ -62,7 +72,7 @@ function registerEntries(directory: Command, say: (text: string) => void): void 
     .action(async (account: string, options: ChangeOptions) => {
       const { displayName, distinguishedName, upn, mail, dns: dnsName, ...connection } = options
       const attributes = { displayName, distinguishedName, upn, mail, dnsName }
-      await printJson(await (await actions()).changeEntry(account, attributes, connection))
+      await printData(await (await actions()).changeEntry(account, attributes, connection), connection.output)
     })
   for (const disabled of [true, false]) {
     const description = disabled ? 'end what an account may do, at once' : 'let an account be used again'
@@ -77,15 +87,15 @@ function registerEntries(directory: Command, say: (text: string) => void): void 
 
 function registerGroups(directory: Command, say: (text: string) => void): void {
   const group = directory.command('group').description('groups')
-  withConnectionOptions(group.command('add').description('add a group'))
+  withTableOrJson(withConnectionOptions(group.command('add').description('add a group')))
     .argument('<name>', 'its name')
-    .action(async (name: string, options: ConnectionOptions) =>
-      printJson(await (await actions()).addGroup(name, options))
+    .action(async (name: string, options: WithOutput<ConnectionOptions>) =>
+      printData(await (await actions()).addGroup(name, options), options.output)
     )
-  withConnectionOptions(group.command('members').description('those directly in a group'))
+  withTableOrJson(withConnectionOptions(group.command('members').description('those directly in a group')))
     .argument('<name>', 'the group')
-    .action(async (name: string, options: ConnectionOptions) =>
-      printJson(await (await actions()).listMembers(name, options))
+    .action(async (name: string, options: WithOutput<ConnectionOptions>) =>
+      printData(await (await actions()).listMembers(name, options), options.output)
     )
   const member = directory.command('member').description('who is in a group')
   for (const isMember of [true, false]) {

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { parseKind, parsePositive } from './argument.js'
 import { collect } from './client-options.js'
 import { registerDirectoryConsole } from './directory-console.js'
-import { print, printJson, talkOf } from './output.js'
+import { print, printData, talkOf, withTableOrJson, type WithOutput } from './output.js'
 
 interface PrincipalCommand {
   readonly kind: string
@@ -37,10 +37,11 @@ export function registerDirectory(program: Command): void {
       const { addPrincipal } = await import('./administration/directory-actions.js')
       say(`Added ${options.domain}\\${accountName}, ${await addPrincipal({ ...options, accountName })}.`)
     })
-  directory
-    .command('list')
+  withTableOrJson(directory.command('list'))
     .description('all accounts')
-    .action(async () => printJson(await (await import('./administration/directory-actions.js')).listPrincipals()))
+    .action(async ({ output }: WithOutput) =>
+      printData(await (await import('./administration/directory-actions.js')).listPrincipals(), output)
+    )
   directory
     .command('token')
     .argument('<account>', 'account or DOMAIN\\account')
@@ -54,13 +55,15 @@ export function registerDirectory(program: Command): void {
       if (token === undefined) say(`The token of ${account} is in ${options.out ?? ''}.`)
       else await print(`${token}\n`)
     })
-  directory
-    .command('secret')
+  withTableOrJson(directory.command('secret'))
     .argument('<account>', 'account or DOMAIN\\account')
     .description('make a one-time secret for the identity proof of CMC')
     .option('--hours <number>', 'how long it lasts', parsePositive, 72)
-    .action(async (account: string, options: { readonly hours: number }) =>
-      printJson(await (await import('./administration/directory-actions.js')).issueSecret({ ...options, account }))
+    .action(async (account: string, options: WithOutput<{ readonly hours: number }>) =>
+      printData(
+        await (await import('./administration/directory-actions.js')).issueSecret({ ...options, account }),
+        options.output
+      )
     )
   registerDirectoryConsole(directory)
 }

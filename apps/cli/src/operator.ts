@@ -4,7 +4,7 @@ import { parsePositive } from './argument.js'
 import { collect, withConnectionOptions, type ConnectionOptions } from './client-options.js'
 import type { EnrollOperatorCommand } from './client/operator-enrollment.js'
 import type { ListOperators, ScopeOptions } from './client/operator-actions.js'
-import { outputOption, print, printJson, talkOf } from './output.js'
+import { outputOption, print, printData, talkOf, withTableOrJson, type WithOutput } from './output.js'
 
 const actions = () => import('./client/operator-actions.js')
 
@@ -24,16 +24,19 @@ export function registerOperator(program: Command): void {
 }
 
 function registerRoles(operator: Command): void {
-  withConnectionOptions(operator.command('list').description('who holds which role'))
+  withTableOrJson(withConnectionOptions(operator.command('list').description('who holds which role')))
     .option('--account <name>', 'of this account only')
     .addOption(new Option('--role <role>', 'of this role only').choices(OPERATOR_ROLES))
     .option('--revoked', 'roles that were revoked too')
-    .action(async (options: ListOperators) => printJson(await (await actions()).listOperators(options)))
-  withScopeOptions(operator.command('grant').description('give a role to somebody; for every CA unless --ca is given'))
+    .action(async (options: WithOutput<ListOperators>) =>
+      printData(await (await actions()).listOperators(options), options.output)
+    )
+  withTableOrJson(withScopeOptions(operator.command('grant')))
+    .description('give a role to somebody; for every CA unless --ca is given')
     .argument('<account>', 'DOMAIN\\account')
     .addArgument(new Argument('<role>', 'the role').choices(OPERATOR_ROLES))
-    .action(async (account: string, role: OperatorRole, options: ConnectionOptions & ScopeOptions) =>
-      printJson(await (await actions()).grantRole(account, role, options))
+    .action(async (account: string, role: OperatorRole, options: WithOutput<ConnectionOptions & ScopeOptions>) =>
+      printData(await (await actions()).grantRole(account, role, options), options.output)
     )
   withConnectionOptions(operator.command('revoke').description('take a role away, at once'))
     .argument('<id>', 'the id that "operator list" tells')
@@ -79,33 +82,35 @@ function registerInvitations(operator: Command): void {
 }
 
 function registerSessions(operator: Command): void {
-  withConnectionOptions(operator.command('who').description('who you are to the server')).action(
-    async (options: ConnectionOptions) => printJson(await (await actions()).whoAmI(options))
+  withTableOrJson(withConnectionOptions(operator.command('who').description('who you are to the server'))).action(
+    async (options: WithOutput<ConnectionOptions>) => printData(await (await actions()).whoAmI(options), options.output)
   )
-  withConnectionOptions(operator.command('sessions').description('the browsers in which an account is signed in'))
+  withTableOrJson(withConnectionOptions(operator.command('sessions')))
+    .description('the browsers in which an account is signed in')
     .argument('<account>', 'DOMAIN\\account')
     .option('--end', 'end all of them')
-    .action(async (account: string, options: ConnectionOptions & { readonly end?: boolean }) =>
-      printJson(await (await actions()).sessionsOf(account, options))
+    .action(async (account: string, options: WithOutput<ConnectionOptions & { readonly end?: boolean }>) =>
+      printData(await (await actions()).sessionsOf(account, options), options.output)
     )
 }
 
 function registerAgentScopes(operator: Command): void {
   const scope = operator.command('scope').description('for whom enrollment agents may ask')
-  withConnectionOptions(scope.command('list').description('for whom enrollment agents may ask'))
+  withTableOrJson(withConnectionOptions(scope.command('list').description('for whom enrollment agents may ask')))
     .option('--account <name>', 'of this agent only')
-    .action(async (options: ConnectionOptions & { readonly account?: string }) =>
-      printJson(await (await actions()).listAgentScopes(options))
+    .action(async (options: WithOutput<ConnectionOptions & { readonly account?: string }>) =>
+      printData(await (await actions()).listAgentScopes(options), options.output)
     )
-  withConnectionOptions(scope.command('grant').description('let an agent ask; at every CA unless --ca is given'))
+  withTableOrJson(withConnectionOptions(scope.command('grant')))
+    .description('let an agent ask; at every CA unless --ca is given')
     .argument('<account>', 'DOMAIN\\account of the agent')
     .requiredOption('--template <name>', 'for certificates of this template')
     .requiredOption('--subject-group <name>', 'for members of this group')
     .action(
       async (
         account: string,
-        options: ConnectionOptions & { readonly template: string; readonly subjectGroup: string }
-      ) => printJson(await (await actions()).grantAgentScope(account, options))
+        options: WithOutput<ConnectionOptions & { readonly template: string; readonly subjectGroup: string }>
+      ) => printData(await (await actions()).grantAgentScope(account, options), options.output)
     )
   withConnectionOptions(scope.command('revoke').description('let an agent ask for them no more'))
     .argument('<id>', 'the id that "operator scope list" tells')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { gridOf, tableOf } from './output.js'
+import { gridOf, rowsOf, tableOf } from './output.js'
 
 describe('a table', () => {
   it('has a line for each fact, aligned, and leaves out what is absent', () => {
@@ -40,5 +40,21 @@ describe('a list of rows', () => {
     ]
     expect(gridOf(rows)).toBe('id  state    subject\n7   pending  CN=a\\x1b\n12  denied\n')
     expect(gridOf([])).toBe('')
+  })
+})
+
+describe('objects as rows', () => {
+  it('have every member that one of them has, and what is inside in one cell', () => {
+    const at = new Date('2030-01-02T03:04:05Z')
+    const rows = rowsOf([
+      { id: 1, at, roles: ['a', 'b'], ca: null },
+      { id: 2, ok: true, scope: { templates: ['x', 'y'], limit: 3 } }
+    ])
+    expect(gridOf(rows).split('\n')).toEqual([
+      'id  at                        roles  ca  ok    scope',
+      '1   2030-01-02T03:04:05.000Z  a, b',
+      '2                                        true  templates x, y limit 3',
+      ''
+    ])
   })
 })

@@ -26,6 +26,40 @@ export function jsonOf(value: unknown): string {
   return `${JSON.stringify(value, undefined, 2)}\n`
 }
 
+/** The options of a command whose output has a form to choose, beside its own. */
+export type WithOutput<Options = object> = Options & { readonly output: OutputFormat }
+
+/** Adds the option that chooses between lines or rows for people and JSON. */
+export function withTableOrJson(command: Command): Command {
+  return command.addOption(outputOption('table', 'json'))
+}
+
+/** Rows or facts as JSON, or for people: rows under a line of names, facts as lines of name and value. */
+export function printData(data: object, format: OutputFormat): Promise<void> {
+  if (format === 'json') return printJson(data)
+  return Array.isArray(data) ? printRows(rowsOf(data as readonly object[])) : print(tableOf(data as Facts))
+}
+
+/** Objects as rows with the same members: all that any of them has, empty where one lacks it. */
+export function rowsOf(items: readonly object[]): Record<string, string>[] {
+  const names = [...new Set(items.flatMap(item => Object.keys(item)))]
+  return items.map(item =>
+    Object.fromEntries(names.map(name => [name, cellOf((item as Readonly<Record<string, unknown>>)[name])]))
+  )
+}
+
+function cellOf(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (value === undefined || value === null) return ''
+  if (typeof value !== 'object') return JSON.stringify(value)
+  if (value instanceof Date) return value.toISOString()
+  if (Array.isArray(value)) return value.map(cellOf).join(', ')
+  return Object.entries(value)
+    .filter(([, member]) => member !== undefined && member !== null)
+    .map(([name, member]) => `${name} ${cellOf(member)}`)
+    .join(' ')
+}
+
 /** A value as JSON on stdout. */
 export function printJson(value: unknown): Promise<void> {
   return print(jsonOf(value))
@@ -39,6 +73,7 @@ export function tableOf(facts: Facts, indent = ''): string {
 }
 
 function line(name: string, value: unknown, width: number, indent: string): string {
+  if (value instanceof Date) return line(name, value.toISOString(), width, indent)
   if (typeof value !== 'object' || value === null)
     return `${indent}${name.padEnd(width)}  ${plainText(String(value))}\n`
   if (!Array.isArray(value)) return `${indent}${name}\n${tableOf(value as Facts, `${indent}  `)}`

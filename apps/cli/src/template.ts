@@ -37,7 +37,7 @@ function registerReading(template: Command): void {
     .addOption(
       new Option('--state <state>', 'in this state only; over the console').choices(['draft', 'active', 'retired'])
     )
-    .addOption(outputOption('json', 'table'))
+    .addOption(outputOption('table', 'json'))
     .action(async (options: EitherOptions & { readonly name?: string; readonly state?: 'draft' }) => {
       const { name, state } = options
       const query = { ...(name && { name }), ...(state && { state }) }
