@@ -61,9 +61,9 @@ describe('certkeep queue', () => {
     expect(await as('three', 'approve', String(id))).toMatchObject({ code: 5 })
     expect(await as('one', 'approve', String(id))).toMatchObject({ code: 3 })
     expect(await as('one', 'approve', String(id))).toMatchObject({ code: 6 })
-    expect(await as('two', 'approve', String(id), '--etag', '"1.1.1.pending"')).toMatchObject({ code: 6 })
+    expect(await as('two', 'approve', String(id), '--if-match', '"1.1.1.pending"')).toMatchObject({ code: 6 })
     const { etag } = (await as('two', 'show', String(id))).json as { readonly etag: string }
-    expect(await as('two', 'approve', String(id), '--etag', etag)).toMatchObject({ code: 0 })
+    expect(await as('two', 'approve', String(id), '--if-match', etag)).toMatchObject({ code: 0 })
     await reaching(server, id, 'issued')
   })
 

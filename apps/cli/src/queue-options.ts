@@ -20,7 +20,7 @@ export interface ListOptions extends ConnectionOptions {
 /** The options of the commands that decide. */
 export interface DecisionOptions extends ConnectionOptions {
   readonly reason?: string
-  readonly etag?: string
+  readonly ifMatch?: string
   readonly dryRun?: boolean
   readonly output: OutputFormat
 }

@@ -6,7 +6,7 @@ import type { DecisionOptions, ExtensionOptions, ListOptions } from './queue-opt
 
 function withDecisionOptions(command: Command): Command {
   return withConnectionOptions(command)
-    .option('--etag <etag>', 'do nothing when the request is not as "queue show" told it any more; for one request')
+    .option('--if-match <etag>', 'only if this is still the etag that "queue show" told; for one request')
     .addOption(outputOption('table', 'json'))
 }
 

@@ -72,8 +72,8 @@ export function decideRequests(
   options: DecisionOptions,
   talk: Talk
 ): Promise<void> {
-  const { reason, etag, output } = options
-  if (etag !== undefined && ids.length > 1) throw new AppError('invalid_argument', '--etag is of one request.')
+  const { reason, ifMatch: etag, output } = options
+  if (etag !== undefined && ids.length > 1) throw new AppError('invalid_argument', '--if-match is of one request.')
   const given = { ...(reason === undefined ? {} : { reason }), ...(etag === undefined ? {} : { etag }) }
   return withQueue(options, async queue => {
     const results: BulkResult[] = []
@@ -118,7 +118,7 @@ export async function setExtension(id: number, oid: string | undefined, options:
   )
 }
 
-function decisionOf({ reason, etag }: DecisionOptions) {
+function decisionOf({ reason, ifMatch: etag }: DecisionOptions) {
   return { ...(reason === undefined ? {} : { reason }), ...(etag === undefined ? {} : { etag }) }
 }
 
