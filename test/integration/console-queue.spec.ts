@@ -112,6 +112,24 @@ describe('an approval', () => {
   })
 })
 
+describe('a decision that is sent once more for want of an answer', () => {
+  it('is answered as the first was when both say so, and is made once', async () => {
+    const id = await submitPending(client, 'TwoOfficers')
+    const send = (headers: Readonly<Record<string, string>>) =>
+      call({
+        method: 'POST',
+        path: `/api/v1/queue/${id}/approve`,
+        token: officer(0).principal.token,
+        headers: { 'content-type': 'application/json', ...headers },
+        body: Buffer.from('{}')
+      })
+    const { etag } = await queue(0).get(id)
+    const once = { 'idempotency-key': 'one', 'if-match': etag }
+    expect([(await send(once)).status, (await send(once)).status, (await send({})).status]).toEqual([200, 200, 409])
+    expect((await queue(0).get(id)).approvals.given).toBe(1)
+  })
+})
+
 describe('a denial', () => {
   it('has a reason, is for good, and tells the requester who', async () => {
     const id = await submitPending(client)
@@ -240,6 +258,21 @@ describe('an edit', () => {
     const id = await submitPending(client)
     await expect(edit(id)).rejects.toMatchObject({ code: 'invalid_argument' })
     expect((await queue(0).get(id)).decisions).toEqual([])
+  })
+
+  it('that is sent once more for want of an answer is made once', async () => {
+    const id = await submitPending(client)
+    const { etag } = await queue(0).get(id)
+    const send = (value: string) =>
+      call({
+        method: 'POST',
+        path: `/api/v1/queue/${id}/attributes`,
+        token: officer(0).principal.token,
+        headers: { 'content-type': 'application/json', 'idempotency-key': 'one', 'if-match': etag },
+        body: Buffer.from(JSON.stringify({ attributes: [{ name: 'Note', value }] }))
+      })
+    expect([(await send('x')).status, (await send('x')).status, (await send('y')).status]).toEqual([200, 200, 412])
+    expect((await queue(0).get(id)).decisions).toHaveLength(1)
   })
 
   it('comes before the first approval', async () => {

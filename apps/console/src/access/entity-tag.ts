@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import {
   applyDecorators,
   Injectable,
@@ -40,9 +41,34 @@ export function ChangesEntity(): MethodDecorator {
   )
 }
 
+/** Tells that a route knows a call that is sent once more for want of an answer, see {@link conditionsOf}. */
+export function KnowsRepetition(): MethodDecorator {
+  return ApiHeader({
+    name: 'idempotency-key',
+    required: false,
+    description: 'Any text: the same call once more, for want of an answer, is answered as the first was.'
+  })
+}
+
 /** The entity tag of a version, quoted as HTTP wants it. */
 export function entityTagOf(version: string): string {
   return `"${version}"`
+}
+
+/** What the headers of a call say of the change that it asks for. */
+export interface ChangeConditions {
+  /** The version that `If-Match` demands; undefined when any will do. */
+  readonly version: string | undefined
+  /** Whether the call may be one that is sent once more for want of an answer. */
+  readonly isRepeatable: boolean
+}
+
+/** The conditions in the headers of a call. */
+export function conditionsOf(headers: IncomingHttpHeaders): ChangeConditions {
+  return {
+    version: versionDemanded(headers['if-match']),
+    isRepeatable: headers['idempotency-key'] !== undefined
+  }
 }
 
 /** The version that a header If-Match demands; undefined when any will do (RFC 9110, 13.1.1). */

@@ -15,6 +15,8 @@ export interface WantedDecision {
   readonly reason?: string | undefined
   /** What was looked at; undefined when that does not matter. */
   readonly version?: string | undefined
+  /** Whether the caller may be asking once more because it got no answer: then what it has decided so is no conflict. */
+  readonly isRepeatable?: boolean
 }
 
 /** Decisions on requests. Each is for good; of several at once one wins, and the others hear of it. */
@@ -36,7 +38,9 @@ export class DecisionsService {
     const requestId = asId<RequestId>(id)
     // 1. Whether the operator may; most who lose a race find out without a lock.
     const seen = await this.access.permitted(requestId, permissionOf(wanted), operator)
-    judge(seen, await this.decisions.list(requestId), wanted, operator)
+    const past = await this.decisions.list(requestId)
+    if (isRepetition(seen, past, wanted, operator)) return this.access.item(requestId, operator)
+    judge(seen, past, wanted, operator)
     // 2. The same again while nobody else decides, and the decision with its move.
     try {
       await this.database.transaction(unit => this.record(unit, requestId, wanted, operator))
@@ -59,8 +63,8 @@ export class DecisionsService {
         const item = await this.decide(requestId, { verdict, reason, version }, operator)
         results.push({ requestId, outcome: 'done', item })
       } catch (error) {
-        // What concerns all of them ends the call.
-        if (!isAppError(error) || error.code === 'unavailable' || error.code === 'internal') throw error
+        // What was decided before it stands; only a defect ends the call.
+        if (!isAppError(error) || error.code === 'internal') throw error
         const { status, code, hresult, detail } = problemOf(error, String(requestId))
         results.push({ requestId, outcome: 'refused', problem: { status, code, hresult, detail } })
       }
@@ -108,6 +112,18 @@ function judge(
 ) {
   const looked = version === undefined ? {} : { version }
   return judgeDecision(request, past, { kind, principalId: operator.principal.id, ...looked })
+}
+
+/** Whether the operator's latest decision on the request is this very one. */
+function isRepetition(
+  { round }: RequestToDecide,
+  past: readonly DecisionRow[],
+  { verdict, isRepeatable }: WantedDecision,
+  operator: AuthenticatedOperator
+): boolean {
+  if (isRepeatable !== true) return false
+  const last = past.findLast(({ principalId }) => principalId === operator.principal.id)
+  return last?.kind === verdict && last.round === (verdict === 'resubmit' ? round - 1 : round)
 }
 
 function permissionOf({ verdict }: WantedDecision): Permission {

@@ -1,7 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query } from '@nestjs/common'
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import { certificatePreview, type CertificatePreview } from '@app/issuance'
-import { ChangesEntity, TellsEntityTag, versionDemanded } from '../access/entity-tag.js'
+import { ChangesEntity, conditionsOf, KnowsRepetition, TellsEntityTag } from '../access/entity-tag.js'
 import { CurrentOperator, type AuthenticatedOperator } from '../access/operator.js'
 import { RequirePermission } from '../access/require-permission.js'
 import { RequestPreview } from '../requests/request-preview.js'
@@ -74,46 +75,49 @@ export class QueueController {
   @Post(':id/approve')
   @HttpCode(200)
   @ChangesEntity()
+  @KnowsRepetition()
   @RequirePermission('request.decide')
   @ApiOperation({ summary: 'Approve a pending request (ICertAdmin::ResubmitRequest)' })
   @ApiResponse({ status: 200, standardSchema: queueItem })
   approve(
     @Param('id', { schema: requestIdParameter }) id: number,
     @Body({ schema: decisionBody }) { reason }: DecisionBody,
-    @Headers('if-match') ifMatch: string | undefined,
+    @Headers() headers: IncomingHttpHeaders,
     @CurrentOperator() operator: AuthenticatedOperator
   ): Promise<QueueItem> {
-    return this.decisions.decide(id, { verdict: 'approve', reason, version: versionDemanded(ifMatch) }, operator)
+    return this.decisions.decide(id, { verdict: 'approve', reason, ...conditionsOf(headers) }, operator)
   }
 
   @Post(':id/deny')
   @HttpCode(200)
   @ChangesEntity()
+  @KnowsRepetition()
   @RequirePermission('request.decide')
   @ApiOperation({ summary: 'Deny a pending request (ICertAdmin::DenyRequest)' })
   @ApiResponse({ status: 200, standardSchema: queueItem })
   deny(
     @Param('id', { schema: requestIdParameter }) id: number,
     @Body({ schema: denialBody }) { reason }: DenialBody,
-    @Headers('if-match') ifMatch: string | undefined,
+    @Headers() headers: IncomingHttpHeaders,
     @CurrentOperator() operator: AuthenticatedOperator
   ): Promise<QueueItem> {
-    return this.decisions.decide(id, { verdict: 'deny', reason, version: versionDemanded(ifMatch) }, operator)
+    return this.decisions.decide(id, { verdict: 'deny', reason, ...conditionsOf(headers) }, operator)
   }
 
   @Post(':id/resubmit')
   @HttpCode(200)
   @ChangesEntity()
+  @KnowsRepetition()
   @RequirePermission('request.resubmit')
   @ApiOperation({ summary: 'Have a denied or failed request evaluated anew (ICertAdmin::ResubmitRequest)' })
   @ApiResponse({ status: 200, standardSchema: queueItem })
   resubmit(
     @Param('id', { schema: requestIdParameter }) id: number,
     @Body({ schema: decisionBody }) { reason }: DecisionBody,
-    @Headers('if-match') ifMatch: string | undefined,
+    @Headers() headers: IncomingHttpHeaders,
     @CurrentOperator() operator: AuthenticatedOperator
   ): Promise<QueueItem> {
-    return this.decisions.decide(id, { verdict: 'resubmit', reason, version: versionDemanded(ifMatch) }, operator)
+    return this.decisions.decide(id, { verdict: 'resubmit', reason, ...conditionsOf(headers) }, operator)
   }
 
   @Post('decisions')

@@ -1,6 +1,7 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { Body, Controller, Headers, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
-import { ChangesEntity, versionDemanded } from '../access/entity-tag.js'
+import { ChangesEntity, conditionsOf, KnowsRepetition } from '../access/entity-tag.js'
 import { CurrentOperator, type AuthenticatedOperator } from '../access/operator.js'
 import { RequirePermission } from '../access/require-permission.js'
 import {
@@ -23,32 +24,34 @@ export class EditsController {
   @Post(':id/attributes')
   @HttpCode(200)
   @ChangesEntity()
+  @KnowsRepetition()
   @RequirePermission('request.edit')
   @ApiOperation({ summary: 'Put attributes into a pending request (ICertAdmin::SetRequestAttributes)' })
   @ApiResponse({ status: 200, standardSchema: queueItem })
   setAttributes(
     @Param('id', { schema: requestIdParameter }) id: number,
     @Body({ schema: attributesBody }) body: AttributesBody,
-    @Headers('if-match') ifMatch: string | undefined,
+    @Headers() headers: IncomingHttpHeaders,
     @CurrentOperator() operator: AuthenticatedOperator
   ): Promise<QueueItem> {
     const { reason } = body
-    return this.edits.edit(id, { edits: attributeEdits(body), reason, version: versionDemanded(ifMatch) }, operator)
+    return this.edits.edit(id, { edits: attributeEdits(body), reason, ...conditionsOf(headers) }, operator)
   }
 
   @Post(':id/extensions')
   @HttpCode(200)
   @ChangesEntity()
+  @KnowsRepetition()
   @RequirePermission('request.edit')
   @ApiOperation({ summary: 'Put extensions into a pending request (ICertAdmin::SetCertificateExtension)' })
   @ApiResponse({ status: 200, standardSchema: queueItem })
   setExtensions(
     @Param('id', { schema: requestIdParameter }) id: number,
     @Body({ schema: extensionsBody }) body: ExtensionsBody,
-    @Headers('if-match') ifMatch: string | undefined,
+    @Headers() headers: IncomingHttpHeaders,
     @CurrentOperator() operator: AuthenticatedOperator
   ): Promise<QueueItem> {
     const { reason } = body
-    return this.edits.edit(id, { edits: extensionEdits(body), reason, version: versionDemanded(ifMatch) }, operator)
+    return this.edits.edit(id, { edits: extensionEdits(body), reason, ...conditionsOf(headers) }, operator)
   }
 }

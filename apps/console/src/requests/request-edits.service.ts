@@ -21,6 +21,8 @@ export interface WantedEdit {
   readonly edits: readonly NewEdit[]
   readonly reason?: string | undefined
   readonly version?: string | undefined
+  /** Whether the caller may be asking once more because it got no answer. */
+  readonly isRepeatable?: boolean
 }
 
 /** Putting attributes and extensions into pending requests. Who does so cannot approve them. */
@@ -39,9 +41,11 @@ export class RequestEdits {
    * Records edits of a pending request that nobody has approved yet. Throws what `RequestAccess.permitted`,
    * `judgeDecision` and `applyOfficerEdits` throw: what could not be in the certificate is refused now.
    */
-  async edit(id: number, { edits, reason, version }: WantedEdit, operator: AuthenticatedOperator): Promise<QueueItem> {
+  async edit(id: number, wanted: WantedEdit, operator: AuthenticatedOperator): Promise<QueueItem> {
+    const { edits, reason, version } = wanted
     const requestId = asId<RequestId>(id)
-    await this.access.permitted(requestId, 'request.edit', operator)
+    const { round } = await this.access.permitted(requestId, 'request.edit', operator)
+    if (await this.isRepetition(requestId, round, wanted, operator)) return this.access.item(requestId, operator)
     await this.database.transaction(async unit => {
       const request = await this.decisions.lock(unit, requestId)
       const past = await this.decisions.list(requestId, unit)
@@ -62,6 +66,20 @@ export class RequestEdits {
     return this.access.item(requestId, operator)
   }
 
+  /** Whether the operator's latest decision on the request is this very edit. */
+  private async isRepetition(
+    id: RequestId,
+    round: number,
+    { edits, isRepeatable }: WantedEdit,
+    operator: AuthenticatedOperator
+  ): Promise<boolean> {
+    if (isRepeatable !== true) return false
+    const last = (await this.decisions.list(id)).findLast(({ principalId }) => principalId === operator.principal.id)
+    if (last?.kind !== 'edit' || last.round !== round) return false
+    const made = (await this.decisions.listEdits(id)).filter(({ decisionId }) => decisionId === last.id)
+    return made.length === edits.length && edits.every(edit => made.some(other => isSameEdit(edit, other)))
+  }
+
   /** Together with what was set before. */
   private async requireApplicable(unit: Unit, id: RequestId, edits: readonly NewEdit[]): Promise<void> {
     const row = await this.requests.get(id)
@@ -71,6 +89,14 @@ export class RequestEdits {
     const all = [...before, ...edits.map(edit => ({ ...edit, decisionId: 0 }))].map(officerEditOf)
     applyOfficerEdits(template.definition, decodeStoredRequest(row.rawRequest), all, this.clock.now())
   }
+}
+
+function isSameEdit(one: NewEdit, other: NewEdit): boolean {
+  return textOf(one) === textOf(other)
+}
+
+function textOf({ kind, name, attributeValue, extensionValue, critical, disabled }: NewEdit): string {
+  return JSON.stringify([kind, name, attributeValue, extensionValue?.toString('hex'), critical, disabled])
 }
 
 /** Attributes as they are recorded. */
