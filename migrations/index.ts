@@ -9,6 +9,7 @@ import { CreateOperators1795230000000 } from './1795230000000-create-operators.j
 import { CreateEnrollmentRights1795230001000 } from './1795230001000-create-enrollment-rights.js'
 import { CreateGroups1795230002000 } from './1795230002000-create-groups.js'
 import { IndexAccountNames1795230003000 } from './1795230003000-index-account-names.js'
+import { IndexDirectorySearch1795230004000 } from './1795230004000-index-directory-search.js'
 import { RecordDecisions1795230100000 } from './1795230100000-record-decisions.js'
 import { GuardDecisions1795230101000 } from './1795230101000-guard-decisions.js'
 import { GuardTemplates1795230200000 } from './1795230200000-guard-templates.js'
@@ -34,6 +35,7 @@ export const migrations = [
   CreateEnrollmentRights1795230001000,
   CreateGroups1795230002000,
   IndexAccountNames1795230003000,
+  IndexDirectorySearch1795230004000,
   RecordDecisions1795230100000,
   GuardDecisions1795230101000,
   GuardTemplates1795230200000,

@@ -76,7 +76,7 @@ export interface TestPrincipal {
 }
 
 /** What an operator of a test may differ in. */
-export interface OperatorOptions {
+interface OperatorOptions {
   readonly caId?: CaId
   readonly scope?: OfficerScope
   readonly changes?: Partial<PrincipalRow>

@@ -193,3 +193,23 @@ describe('groups', () => {
     expect(await groupNamesOf(alice)).toEqual(['Sales North'])
   })
 })
+
+describe('role separation', () => {
+  it('is told by CR_PROP_ROLESEPARATIONENABLED, and lets people hold what they are given where it is turned off', async () => {
+    const officer = await server.addOperator('officer')
+    await using client = server.connect(officer)
+    expect(await client.getCAProperty('CR_PROP_ROLESEPARATIONENABLED')).toBe(1)
+
+    await server.restart({ operators: { roleSeparation: false } })
+    await using reconnected = server.connect(officer)
+    expect(await reconnected.getCAProperty('CR_PROP_ROLESEPARATIONENABLED')).toBe(0)
+    await using unseparated = server.operate(admin)
+    await unseparated.operators.grant({ account: nameOf(officer), role: 'auditor' })
+    await using both = server.operate(officer)
+    expect((await both.session.show()).roles.map(({ role }) => role)).toEqual(['officer', 'auditor'])
+
+    await server.restart()
+    await using separated = server.operate(officer)
+    await expect(separated.session.show()).rejects.toMatchObject({ code: 'role_conflict' })
+  })
+})

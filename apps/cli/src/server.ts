@@ -44,7 +44,7 @@ const identityCheck = 10_000
 const patience = 2000
 
 /** The CA that a first start made. */
-export interface FirstCa {
+interface FirstCa {
   readonly name: string
   readonly fingerprint: string
   /** The secret of the link by which its administrator enrolls. */

@@ -72,7 +72,7 @@ export const principalView = z.object({
 export const principalsView = pageView(principalView)
 
 /** A token of an account; the token itself is nowhere stored. */
-export const tokenView = z.object({
+const tokenView = z.object({
   id: z.uuid(),
   label: z.string(),
   scopes: z.array(z.string()),

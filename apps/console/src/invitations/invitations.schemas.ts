@@ -7,7 +7,7 @@ export const inviteBody = grantBody.omit({ account: true }).extend({
 })
 
 /** An invitation that can be redeemed still. */
-export const invitationView = operatorView.pick({ id: true, role: true, ca: true, scope: true }).extend({
+const invitationView = operatorView.pick({ id: true, role: true, ca: true, scope: true }).extend({
   invitedBy: z.string(),
   createdAt: z.string(),
   expiresAt: z.string()

@@ -13,7 +13,7 @@ export const accountName = z
 export const roleName = z.enum(OPERATOR_ROLES)
 
 /** What an officer is limited to; an empty list limits nothing. */
-export const scopeSchema = z.strictObject({
+const scopeSchema = z.strictObject({
   templates: z.array(z.string().min(1).max(256)).max(200).default([]),
   subjectGroups: z.array(z.string().min(1).max(256)).max(200).default([])
 })
