@@ -12,7 +12,7 @@ export interface AceParts {
 }
 
 /** The binary form of a security identifier. */
-export function sidBytes(sid: string): Buffer {
+function sidBytes(sid: string): Buffer {
   const [, , authority, ...subs] = sid.split('-')
   const bytes = Buffer.alloc(8 + 4 * subs.length)
   bytes.writeUInt8(1, 0)
@@ -23,7 +23,7 @@ export function sidBytes(sid: string): Buffer {
 }
 
 /** The binary form of a GUID. */
-export function guidBytes(guid: string): Buffer {
+function guidBytes(guid: string): Buffer {
   const bytes = Buffer.from(guid.replaceAll('-', ''), 'hex')
   bytes.subarray(0, 4).swap32()
   bytes.subarray(4, 6).swap16()

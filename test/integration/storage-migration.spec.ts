@@ -10,6 +10,7 @@ import {
   verifySchema
 } from '@app/storage'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { GuardTemplates1795230200000 } from '../../migrations/1795230200000-guard-templates.js'
 import { migrations } from '../../migrations/index.js'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
 import { BECAUSE, NOW, prepareSetting, requestsIn } from '../helpers/storage-samples.js'
@@ -148,6 +149,46 @@ describe('the migrations', () => {
       const tables = `SELECT count(*) AS count FROM pg_tables WHERE schemaname = 'certkeep' AND tablename <> 'schema_migration'`
       expect(await dataSource.query(tables)).toEqual([{ count: 0 }])
       expect((await migrate(database.settings.owner)).applied).toHaveLength(down)
+    } finally {
+      await database.drop()
+    }
+  })
+})
+
+describe('templates from before two people had to agree', () => {
+  it('keep the author that the audit log names, and what is active is taken over as the installation’s', async () => {
+    const database = await createTestDatabase()
+    try {
+      const { dataSource } = await database.open('owner')
+      const runner = dataSource.createQueryRunner()
+      const migration = new GuardTemplates1795230200000()
+      await migration.down(runner)
+      const ids = []
+      for (const [name, state] of [
+        ['Own', 'active'],
+        ['Draft', 'draft']
+      ]) {
+        const [row] = await dataSource.query<{ readonly id: number }[]>(
+          `INSERT INTO certkeep.template (name, oid, major, minor, schema_version, definition, state, created_at)
+           VALUES ($1, '1.2.3', 1, 0, 4, '{"privateKeyFlags": 0, "enrollmentFlags": 0}', $2, now()) RETURNING id`,
+          [name, state]
+        )
+        ids.push(row?.id)
+        await dataSource.query(
+          `INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
+           VALUES (now(), 'local:root', 'template.added', 'template', $1, 'success', '{}')`,
+          [String(row?.id)]
+        )
+      }
+      await migration.up(runner)
+      await runner.release()
+      expect(
+        await dataSource.query('SELECT name, state, author, activated_by FROM certkeep.template ORDER BY id')
+      ).toEqual([
+        { name: 'Own', state: 'active', author: 'local:root', activated_by: 'installation' },
+        { name: 'Draft', state: 'draft', author: 'local:root', activated_by: null }
+      ])
+      await dataSource.query(`UPDATE certkeep.template SET state = 'retired' WHERE id = $1`, [ids[0]])
     } finally {
       await database.drop()
     }

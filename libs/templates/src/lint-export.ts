@@ -39,15 +39,24 @@ const NOT_SHOWN = [
  */
 export function lintExport(entries: readonly LdifEntry[]): ExportReport {
   const templates = entries.filter(isTemplateEntry)
+  const findings = [
+    ...templates.flatMap(entry => templateFindings(entry, entries)),
+    ...authorityFindings(entries),
+    ...accessFindings(entries),
+    ...accountFindings(entries)
+  ]
   return {
     objects: entries.length,
     templates: templates.length,
-    findings: [
-      ...templates.flatMap(entry => templateFindings(entry, entries)),
-      ...authorityFindings(entries),
-      ...accessFindings(entries),
-      ...accountFindings(entries)
-    ],
+    // Members in one order, as people read them.
+    findings: findings.map(({ rule, severity, object, message, where, remedy }) => ({
+      rule,
+      severity,
+      object,
+      message,
+      where,
+      remedy
+    })),
     notShown: NOT_SHOWN
   }
 }

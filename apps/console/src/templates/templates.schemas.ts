@@ -19,7 +19,7 @@ export const templatesQuery = pageQuery.extend({
 export const diffQuery = z.object({ with: templateIdParameter.describe('The id of the earlier version.') })
 
 /** What the linter says of a template. */
-export const findingView = z.object({
+const findingView = z.object({
   rule: z.string(),
   severity: z.enum(['error', 'warning']),
   message: z.string(),
@@ -28,7 +28,7 @@ export const findingView = z.object({
 })
 
 /** One version of a template, without what it says. */
-export const templateSummary = z.object({
+const templateSummary = z.object({
   id: z.number(),
   name: z.string(),
   displayName: z.string(),
