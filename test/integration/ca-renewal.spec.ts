@@ -28,6 +28,8 @@ import {
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { CaRenewal } from '../../apps/authority/src/ca/ca-renewal.js'
 import { systemEntropy } from '../../apps/cli/src/administration/administration.js'
+import { EXIT } from '../../apps/cli/src/exit-code.js'
+import { createProgram, run } from '../../apps/cli/src/program.js'
 import { installRenewal, renewCa, withdrawRenewal } from '../../apps/cli/src/administration/renewal-actions.js'
 import { administer } from '../helpers/administration.js'
 import { revokeCertificateOf } from '../helpers/decisions.js'
@@ -245,9 +247,11 @@ describe('a root that is renewed with a new key', () => {
 
   it('is renewed with the same key without a cross certificate, and its exchange certificate stays', async () => {
     const exchange = await client.getCACertificate({ exchange: true })
-    const renewed = await rotateRoot(server, 'same', 7)
-    expect(renewed).toHaveLength(1)
-    const [again] = renewed as [Certificate]
+    const renewed = await command('ca', 'rotate', '--ca', server.ca.name, '--same-key', '--years', '7')
+    expect(renewed.code).toBeUndefined()
+    const certificates = decodePem(renewed.stdout).map(({ bytes }) => decodeCertificate(bytes))
+    expect(certificates).toHaveLength(1)
+    const [again] = certificates as [Certificate]
     expect(equalBytes(again.publicKey.raw, root.publicKey.raw)).toBe(true)
     expect(await client.getCAProperty('CACERTVERSION', -1)).toBe(0x10002)
     expect(equalBytes(await client.getCACertificate({ exchange: true }), exchange)).toBe(true)
@@ -256,7 +260,26 @@ describe('a root that is renewed with a new key', () => {
       const response = decodeFullResponse(await client.getFullResponse())
       verifyFullResponse(response, { caCertificate: again })
     }, patience)
+    const contradiction = await command('ca', 'rotate', '--ca', server.ca.name, '--same-key', '--key', 'p-384')
+    expect(contradiction).toMatchObject({ code: EXIT.usage, stdout: '' })
+    const told = JSON.parse((await command('ca', 'info')).stdout) as readonly object[]
+    expect(told).toMatchObject([{ name: server.ca.name, certIndex: 2, keyIndex: 1, awaits: null }])
   })
+
+  /** A command of the local command line, on the installation of the server. */
+  async function command(...argv: readonly string[]): Promise<{ readonly code: unknown; readonly stdout: string }> {
+    let stdout = ''
+    const spies = [
+      vi.spyOn(process.stdout, 'write').mockImplementation(text => ((stdout += String(text)), true)),
+      vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    ]
+    try {
+      const code = await administer(server, () => run(createProgram(), ['node', 'certkeep', ...argv]))
+      return { code, stdout }
+    } finally {
+      for (const spy of spies) spy.mockRestore()
+    }
+  }
 })
 
 describe('a renewal under load', () => {

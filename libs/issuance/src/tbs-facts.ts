@@ -71,7 +71,7 @@ export interface TbsFacts extends ExtensionFacts {
 }
 
 /** What the extensions say; the first of each kind. */
-export interface ExtensionFacts {
+interface ExtensionFacts {
   /** The first extension of each identifier. */
   readonly byOid: ReadonlyMap<string, Extension>
   readonly isCa: boolean
