@@ -173,11 +173,12 @@ export class Queue {
 
   /** Decides up to 200 requests, each by itself, and tells what came of each. */
   async decide(decisions: readonly BulkDecision[]): Promise<readonly BulkResult[]> {
-    const json = { decisions }
     const answer = await this.transport.json<{ readonly results: readonly BulkResult[] }>({
       method: 'POST',
       path: `${base}/decisions`,
-      json
+      json: { decisions },
+      // Others may decide the same at the same time.
+      wait: decisions.length
     })
     return answer.results
   }
