@@ -1,10 +1,14 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { OID } from '@app/oid'
 import { decodeCertificate, findExtension, formatName } from '@app/x509'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { CertRequest, Enrollment, type SigningIdentity } from '@app/client'
+import { CertRequest, Enrollment, installPem, type SigningIdentity } from '@app/client'
 import { decodeFullResponse, findIssuedCertificate } from '@app/cmc'
 import { ENROLLMENT_FLAG, PRIVATE_KEY_FLAG, SUBJECT_NAME_FLAG } from '@app/templates'
+import { enroll } from '../../apps/cli/src/client/enroll-action.js'
 import { identityOf, offerVariant, submitAs } from '../helpers/endorsed-requests.js'
 import { revokeCertificateOf } from '../helpers/decisions.js'
 import { createCaller } from '../helpers/http-calls.js'
@@ -243,6 +247,39 @@ describe('a key-based renewal', () => {
     const { certificate } = await enrollment.acceptResponse(response)
     expect(formatName(decodeCertificate(certificate).subject)).toBe(`CN=${user.row.displayName ?? ''}`)
     await expect(nobody.getAuthority()).rejects.toMatchObject({ code: 'unauthenticated' })
+  })
+
+  it('is what `certkeep enroll --renew` makes for who has no token', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'certkeep-renewal-'))
+    vi.stubEnv('CERTKEEP_PROFILE', join(directory, 'none.json'))
+    try {
+      writeFileSync(join(directory, 'root.pem'), server.root)
+      await installPem({ ...renew, chain: [] }, join(directory, 'old'))
+      await enroll(
+        {
+          url: server.url,
+          ca: server.ca.name,
+          trust: join(directory, 'root.pem'),
+          renew: join(directory, 'old'),
+          out: join(directory, 'new'),
+          san: [],
+          attribute: [],
+          key: 'p-256',
+          form: 'cmc',
+          wait: 20,
+          output: 'table'
+        },
+        { say: () => undefined, progress: () => undefined }
+      )
+      const [before, after] = ['old', 'new'].map(
+        name => new X509Certificate(readFileSync(join(directory, name, 'certificate.pem')))
+      )
+      expect(after?.subject).toBe(before?.subject)
+      expect(after?.serialNumber).not.toBe(before?.serialNumber)
+    } finally {
+      vi.unstubAllEnvs()
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it.each<[string, () => Promise<Uint8Array>, number]>([
