@@ -130,7 +130,8 @@ describe('what a server issues, before and after its root is renewed', () => {
   })
 
   it('satisfies pkilint', async () => {
-    for (const file of files) {
+    // Those from before the renewal are of the same forms, and each judgement takes a process.
+    for (const file of files.filter(path => !path.includes('-old-'))) {
       const options = ['--document-format', 'DER']
       expect(withoutDeviations(await judgeWithPkilint('lint_pkix_cert', [file], options))).toEqual([])
       if (!file.includes('User')) continue
