@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { shellWords } from '../helpers/markdown.js'
 import { programIn, type Program, type ServerProcess } from '../helpers/program.js'
 import { startWebhookReceiver, type WebhookReceiver } from '../helpers/webhook-receiver.js'
 
@@ -55,6 +56,25 @@ afterAll(async () => {
 })
 
 describe('a server in a process of its own', () => {
+  it('prints the command by which its first administrator enrolls, which works as it is written, once', async () => {
+    const [, link = ''] = /^ +npx certkeep operator enroll "(\S+)" /m.exec(server.said()) ?? []
+    const logged = server
+      .said()
+      .split('\n')
+      .filter(line => line.includes('"level":'))
+    expect(logged.some(line => line.includes(new URL(link).hash.slice(1)))).toBe(false)
+    const written = /^ +npx certkeep (operator enroll .*)$/m.exec(server.said())?.[1] ?? ''
+    await program.succeed(...shellWords(written))
+    const who = ['--cert-p12', 'admin.p12', '--cert-password-file', 'admin.password'] as const
+    expect(await program.json('operator', 'who', ...who)).toMatchObject({
+      account: 'CERTKEEP\\admin',
+      displayName: 'First Administrator',
+      roles: [{ role: 'administrator' }]
+    })
+    const again = await program.run(...shellWords(written.replaceAll('admin.p12', 'again.p12')))
+    expect(again.code).toBe(5)
+  })
+
   it('lets no other start at its home and address, and tells why in one line', async () => {
     const { code, stdout, stderr } = await program.run('serve')
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
