@@ -24,7 +24,7 @@ export const auditQuery = pageQuery.extend({ ...filter, cursor: z.coerce.number(
 export const exportQuery = z.object({ ...filter, format: z.enum(EXPORT_FORMATS).default('jsonl') })
 
 /** An entry of the log. */
-export const entryView = z.object({
+const entryView = z.object({
   seq: z.number(),
   at: z.string(),
   actor: z.string(),
