@@ -28,14 +28,18 @@ ${parts.join('\n')}`
 
 function section({ name, operation }: Benchmark, observed: readonly Observed[]): string {
   const [first] = observed
-  const parameters = Object.entries(first?.parameters ?? {}).map(([key, value]) => `${key} ${value}`)
+  const named = Object.keys(first?.parameters ?? {})
+  // What is the same for all stands above the table, what is not in a column of it.
+  const varying = named.filter(key => new Set(observed.map(({ parameters }) => parameters[key])).size > 1)
+  const parameters = named.filter(key => !varying.includes(key)).map(key => `${key} ${first?.parameters[key]}`)
+  const rows = observed.map(one => [...varying.map(key => String(one.parameters[key])), ...row(one)])
   return `## ${name}
 
 ${operation}
 
 Parameters: ${parameters.join(', ')}. Bare: ${first?.bare.what ?? ''}.
 
-${table(HEADINGS, observed.map(row))}
+${table([...varying, ...HEADINGS], rows)}
 ${observed.flatMap(memory).join('')}`
 }
 
