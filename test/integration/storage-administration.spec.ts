@@ -221,6 +221,12 @@ describe('a template', () => {
       ALTER TABLE certkeep.template DISABLE TRIGGER ALL;
       UPDATE certkeep.template SET definition = definition || '{"isCA": true}' WHERE id = ${id}`)
     await expect(templates.find(id)).rejects.toThrow(code('invalid_argument'))
+    const cas = await storeOf(CaStore, 'console')
+    await dataSource.query(`
+      UPDATE certkeep.template SET state = 'active', activated_by = 'x', activated_at = now() WHERE id = ${id}`)
+    await cas.offer(setting.caId, ['Tampered', 'UserSignature'], BECAUSE, NOW)
+    expect((await templates.listOffered(setting.caId)).map(({ name }) => name)).toEqual(['UserSignature'])
+    await cas.offer(setting.caId, [], BECAUSE, NOW)
     await dataSource.query(`
       DELETE FROM certkeep.template WHERE id = ${id}; ALTER TABLE certkeep.template ENABLE TRIGGER ALL`)
   })

@@ -1,4 +1,4 @@
-import { AppError, type CaId, type TemplateId } from '@app/core'
+import { AppError, isAppError, type CaId, type TemplateId } from '@app/core'
 import { type CertificateTemplate, decodeTemplate, encodeTemplate, requireSafeTemplate } from '@app/templates'
 import { type DataSource, In } from 'typeorm'
 import { appendChange } from './audit-log.js'
@@ -103,9 +103,20 @@ export class TemplateStore {
     return this.read(LIST_PAGE, [after, name ?? null, state ?? null, limit])
   }
 
-  /** The active versions that a CA offers, by name. */
-  listOffered(caId: CaId): Promise<readonly TemplateRow[]> {
-    return this.read(LIST_OFFERED, [caId])
+  /**
+   * The active versions that a CA offers, by name. One that is no template, because it was changed in the database
+   * behind our back, is as good as not offered: it does not hold back the others.
+   */
+  async listOffered(caId: CaId): Promise<readonly TemplateRow[]> {
+    const rows = await query<TemplateRow>(this.dataSource, undefined, LIST_OFFERED, [caId])
+    return rows.flatMap(row => {
+      try {
+        return [decoded(row)]
+      } catch (error) {
+        if (isAppError(error, 'invalid_argument')) return []
+        throw error
+      }
+    })
   }
 
   /** Throws `invalid_argument` for a definition that was changed in the database behind our back. */
