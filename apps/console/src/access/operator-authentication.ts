@@ -17,8 +17,8 @@ import { heldRoleOf, RoleStore, SessionStore, type SessionRow } from '@app/stora
 import { operatorOf, type AuthenticatedOperator } from './operator.js'
 import { cookieOf, SESSION_COOKIE } from './session-cookie.js'
 
-/** How long a session may be in use before that is noted again. */
-const noteEvery = 60_000
+/** How long a session may be in use before that is noted again, unless a quarter of its idle time is less. */
+const noteAfter = 60_000
 
 /** Finds out who makes a call to the console, and what roles that gives. */
 @Injectable()
@@ -74,11 +74,13 @@ export class OperatorAuthentication {
     secret: string
   ): Promise<(AuthenticatedCaller & { readonly session: SessionRow }) | undefined> {
     const now = this.clock.now()
-    const idleSince = new Date(now.getTime() - this.config.operators.sessionIdleMinutes * 60_000)
+    const idle = this.config.operators.sessionIdleMinutes * 60_000
+    const idleSince = new Date(now.getTime() - idle)
     const found = await this.sessions.find(createHash('sha256').update(secret).digest(), now, idleSince)
     if (found === undefined) return undefined
     const { session, principal } = found
-    if (now.getTime() - session.lastSeenAt.getTime() > noteEvery) await this.sessions.see(session.id, now)
+    const unseen = now.getTime() - session.lastSeenAt.getTime()
+    if (unseen > Math.min(noteAfter, idle / 4)) await this.sessions.see(session.id, now)
     return remembered(request, { principal, session, name: accountNameOf(principal) })
   }
 }
