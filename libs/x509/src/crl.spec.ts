@@ -15,6 +15,7 @@ import {
 import {
   decodeCrl,
   decodeCrlNumber,
+  decodeInvalidityDate,
   encodeCrl,
   encodeCrlNumber,
   encodeExtensions,
@@ -70,6 +71,24 @@ describe('a CRL', () => {
     expect(codeOf(() => verifyCrlSignature(crl, sampleKey(kind === 'P-384' ? 'P-256' : 'P-384').publicKey))).toBe(
       'chain_invalid'
     )
+  })
+
+  it('says since when a certificate is not to be trusted, beside the reason or alone', () => {
+    const invalidityDate = new Date('2025-04-01T02:03:04Z')
+    const crl = decodeCrl(
+      buildCrl({
+        entries: [
+          { serialNumber: hex('01'), revokedAt, reason: 'keyCompromise', invalidityDate },
+          { serialNumber: hex('02'), revokedAt: new Date('2055-01-01T00:00:00Z'), invalidityDate }
+        ]
+      })
+    )
+    expect(crl.entries.map(({ reason }) => reason)).toEqual(['keyCompromise', undefined])
+    expect(crl.entries[1]?.revokedAt).toEqual(new Date('2055-01-01T00:00:00Z'))
+    for (const one of crl.entries) {
+      const { value = hex('') } = findExtension(one, OID.id_ce_invalidityDate) ?? {}
+      expect(decodeInvalidityDate(value)).toEqual(invalidityDate)
+    }
   })
 
   it('without entries has no list of them', () => {

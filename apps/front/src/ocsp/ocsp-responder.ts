@@ -107,7 +107,9 @@ export class OcspResponder {
       return kept.answer
     }
     const status = this.statusOf(row)
-    const { body, fresh } = await this.signStatuses([{ certId: certId.raw, status }])
+    const { body: encoded, fresh } = await this.signStatuses([{ certId: certId.raw, status }])
+    // In memory of its own: what the encoder gives may be a piece of a larger one, which would be kept with it.
+    const body = new Uint8Array(encoded)
     if (status.kind === 'unknown' || row === undefined || fresh === undefined) return { body }
     const renewAt = fresh.renewAt.getTime()
     this.keep(key, { answer: { body, fresh }, statusChange: row.statusChange, renewAt, checkedAt: lookedAt })

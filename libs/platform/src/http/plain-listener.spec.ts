@@ -25,7 +25,16 @@ const listener = createPlainListener(
     },
     metrics.handler
   ],
-  createLogger({ level: 'silent', format: 'json' })
+  createLogger({ level: 'silent', format: 'json' }),
+  [
+    {
+      matches: path => path === '/echo',
+      mediaType: 'application/x-echo',
+      maxBytes: 10,
+      handle: (path, body) =>
+        body.length === 0 ? undefined : { contentType: 'text/plain', body: `${path} ${Buffer.from(body).toString()}` }
+    }
+  ]
 )
 let port: number
 
@@ -37,9 +46,13 @@ afterAll(async () => {
   await listener.close(0)
 })
 
-function fetchPlain(path: string, method = 'GET'): Promise<Answer> {
+function fetchPlain(
+  path: string,
+  method = 'GET',
+  { headers = {}, body }: { readonly headers?: Readonly<Record<string, string>>; readonly body?: string } = {}
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    request({ port, host: '127.0.0.1', path, method, agent: false }, response => {
+    request({ port, host: '127.0.0.1', path, method, headers, agent: false }, response => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('end', () => {
@@ -47,7 +60,7 @@ function fetchPlain(path: string, method = 'GET'): Promise<Answer> {
       })
     })
       .once('error', reject)
-      .end()
+      .end(body)
   })
 }
 
@@ -74,6 +87,25 @@ describe('a plain listener', () => {
     ['/%zz', 'GET']
   ])('answers 404 for everything else: %s %s', async (path, method) => {
     expect(await fetchPlain(path, method)).toMatchObject({ status: 404, body: 'Not found\n' })
+  })
+
+  it('reads a body where a path takes one, of its type and up to its size', async () => {
+    const headers = { 'content-type': 'Application/X-Echo; charset=utf-8' }
+    expect(await fetchPlain('/echo?x', 'POST', { headers, body: '0123456789' })).toMatchObject({
+      status: 200,
+      body: '/echo 0123456789'
+    })
+    const chunked = { ...headers, 'transfer-encoding': 'chunked' }
+    for (const sent of [headers, chunked]) {
+      expect((await fetchPlain('/echo', 'POST', { headers: sent, body: '0123456789a' })).status).toBe(413)
+    }
+    expect((await fetchPlain('/echo', 'POST', { headers: { 'content-type': 'text/plain' }, body: '1' })).status).toBe(
+      415
+    )
+    expect((await fetchPlain('/echo', 'POST', { body: '1' })).status).toBe(415)
+    expect((await fetchPlain('/echo', 'POST', { headers })).status).toBe(404)
+    expect((await fetchPlain('/crl', 'POST', { headers, body: '1' })).status).toBe(404)
+    expect((await fetchPlain('/echo')).status).toBe(404)
   })
 
   it('hands on the decoded path and the query', async () => {
