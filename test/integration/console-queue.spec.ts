@@ -147,6 +147,8 @@ describe('a denial', () => {
     const [decision] = (await queue(1).get(id)).decisions
     expect((late as Error).message).toContain(`denied by ${name} at ${decision!.at}`)
     expect((await actionsOf(id)).filter(action => action === 'request.denied')).toHaveLength(1)
+    const [result] = await queue(1).decide([{ requestId: id, decision: 'approve' }])
+    expect(result?.problem).toMatchObject({ status: 409, hresult: '0x80094003' })
   })
 })
 
