@@ -8,14 +8,14 @@ import { text } from 'node:stream/consumers'
 import { Webhook } from 'standardwebhooks'
 
 /** A call as it came. */
-export interface ReceivedCall {
+interface ReceivedCall {
   readonly path: string
   readonly headers: IncomingHttpHeaders
   readonly body: string
 }
 
 /** What a notice says. */
-export interface ReceivedNotice {
+interface ReceivedNotice {
   readonly type: string
   readonly timestamp: string
   readonly data: Readonly<Record<string, unknown>> & { readonly requestId: number }

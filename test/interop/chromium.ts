@@ -9,7 +9,7 @@ import { missing } from './programs.js'
 const executablePath = '/usr/bin/chromium'
 
 /** A window of Chromium, and what it complained of since it was opened. */
-export interface Tab {
+interface Tab {
   readonly page: Page
   /** Errors of scripts and of the console, requests that failed, and violations of the page's policy. */
   readonly complaints: readonly string[]

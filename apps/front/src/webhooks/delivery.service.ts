@@ -19,7 +19,7 @@ const ALLOWANCE = 2000
 const LOST_AFTER = 60_000
 
 /** How long to wait after so many attempts in vain: three times as long each time, up to six hours. */
-export function pauseAfter(attempts: number): number {
+function pauseAfter(attempts: number): number {
   return Math.min(LONGEST_PAUSE, FIRST_PAUSE * 3 ** (attempts - 1))
 }
 
