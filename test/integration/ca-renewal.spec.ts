@@ -262,7 +262,7 @@ describe('a root that is renewed with a new key', () => {
     }, patience)
     const contradiction = await command('ca', 'rotate', '--ca', server.ca.name, '--same-key', '--key', 'p-384')
     expect(contradiction).toMatchObject({ code: EXIT.usage, stdout: '' })
-    const told = JSON.parse((await command('ca', 'info')).stdout) as readonly object[]
+    const told = JSON.parse((await command('ca', 'info', '--output', 'json')).stdout) as readonly object[]
     expect(told).toMatchObject([{ name: server.ca.name, certIndex: 2, keyIndex: 1, awaits: null }])
   })
 
