@@ -60,7 +60,7 @@ export const revocationBody = z.strictObject({
 export const releaseBody = z.strictObject({ comment: z.string().min(1).max(1000).optional() })
 
 /** A certificate in short. */
-export const certificateItem = z.object({
+const certificateItem = z.object({
   serialNumber: z.string(),
   ca: z.string(),
   requestId: z.number().int(),
