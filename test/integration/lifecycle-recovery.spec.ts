@@ -224,7 +224,8 @@ describe('the CRL', () => {
     const numbers = () => server.sql<{ number: number }>('SELECT number FROM certkeep.crl ORDER BY number DESC LIMIT 1')
     const [before] = await numbers()
     await server.sql(
-      `UPDATE certkeep.crl SET this_update = now() - interval '8 days', next_update = now() + interval '1 hour'`
+      `UPDATE certkeep.crl SET this_update = now() - interval '8 days', next_update = now() + interval '1 hour',
+        next_publish = now()`
     )
     server.running.runtime.wakeups.nudge('crl')
     await expect
