@@ -126,6 +126,18 @@ describe('a webhook', () => {
     expect(slow.calls).toEqual([])
   }, 30_000)
 
+  it('is looked after over the console, by those who may see how the installation is', async () => {
+    const id = await issue()
+    await deliveryOf(id, 'delivered')
+    const call = createCaller(server)
+    const path = `/api/v1/webhooks/deliveries?requestId=${id}&state=delivered`
+    const [operator, officer] = [await server.addOperator('operator'), await server.addOperator('officer')]
+    const seen = await call({ path, token: operator.token })
+    expect(seen.json()).toMatchObject({ items: [{ webhook: 'tickets', event: 'issued', attempts: 1, status: 204 }] })
+    expect((await call({ path, token: officer.token })).status).toBe(403)
+    await call.close()
+  })
+
   it('that does not answer in time is told again', async () => {
     const held: (() => void)[] = []
     receiver.answer(response => held.push(() => void response.end()))

@@ -21,12 +21,12 @@ import {
   type ServerTls,
   type Shutdown
 } from '@app/platform'
-import { AuditChainStore, AuditLog, CaStore, openDatabase, WebhookStore } from '@app/storage'
+import { AuditChainStore, AuditLog, CaStore, openDatabase } from '@app/storage'
 import { DistributionService, type PublicFile } from '../../front/src/distribution/distribution.service.js'
 import { ConsoleModule } from '../../console/src/console.module.js'
 import { OcspService } from '../../front/src/ocsp/ocsp.service.js'
 import { FrontModule } from '../../front/src/front.module.js'
-import { recordForWebhooks } from '../../front/src/webhooks/webhook-metrics.js'
+import { WebhookRecording } from '../../front/src/webhooks/webhook-recording.js'
 import { CaSetup } from '../../authority/src/ca/ca-setup.js'
 import { describeApi } from './api-document.js'
 import { localActor, systemEntropy } from './administration/administration.js'
@@ -169,7 +169,7 @@ async function startHttps(
   refusals = new RefusalLog(https.app.get(AuditLog), runtime.clock, log)
   if (config.roles.includes('console'))
     registerAuditMetrics(metrics.registry, https.app.get(AuditChainStore), runtime.clock)
-  if (config.roles.includes('front')) await recordForWebhooks(https.app.get(WebhookStore), config, metrics)
+  if (config.roles.includes('front')) await https.app.get(WebhookRecording).begin(config, metrics)
   health.add('database', async () => void (await https.app.get(CaStore).list()))
 
   const identity = listenerIdentity(https.app, config)

@@ -21,6 +21,7 @@ import { operatorsFeature } from './operators/operators.feature.js'
 import { queueFeature } from './queue/queue.feature.js'
 import { sessionFeature } from './session/session.feature.js'
 import { templatesFeature } from './templates/templates.feature.js'
+import { webhooksFeature } from './webhooks/webhooks.feature.js'
 
 /** What every feature builds on: who calls, and what the caller may do. */
 const access: ConsoleFeature = {
@@ -40,7 +41,8 @@ const features: readonly ConsoleFeature[] = [
   sessionFeature,
   directoryFeature,
   enrollmentRightsFeature,
-  templatesFeature
+  templatesFeature,
+  webhooksFeature
 ]
 
 /** The role that operators talk to. Its only key is that of its TLS listener. */

@@ -38,6 +38,7 @@ import { RequesterGuard } from './requester/requester.guard.js'
 import { RequestParties } from './submission/request-parties.js'
 import { SubmissionChecks } from './submission/submission-checks.js'
 import { SubmissionService } from './submission/submission.service.js'
+import { WebhookRecording } from './webhooks/webhook-recording.js'
 
 const stores = [
   AgentStore,
@@ -85,7 +86,8 @@ export class FrontModule {
         RequesterGuard,
         SubmissionChecks,
         SubmissionService,
-        TlsIdentity
+        TlsIdentity,
+        WebhookRecording
       ]
     }
   }

@@ -1,6 +1,7 @@
+import { Injectable } from '@nestjs/common'
 import { Gauge } from 'prom-client'
 import type { Config, Metrics, WebhookSettings } from '@app/platform'
-import type { WebhookSelection, WebhookStore } from '@app/storage'
+import { WebhookStore, type WebhookSelection } from '@app/storage'
 
 /** Of a webhook's settings what decides which deliveries there are. */
 function selectionOf({ name, events, ca, template }: WebhookSettings): WebhookSelection {
@@ -26,8 +27,14 @@ function measureWebhooks({ registry }: Metrics, webhooks: readonly WebhookSettin
   })
 }
 
-/** Has outcomes recorded for the webhooks of the configuration from now on, and counted in the metrics. */
-export async function recordForWebhooks(store: WebhookStore, { webhooks }: Config, metrics: Metrics): Promise<void> {
-  await store.configure(webhooks.map(selectionOf))
-  measureWebhooks(metrics, webhooks, store)
+/** Has outcomes recorded for webhooks. */
+@Injectable()
+export class WebhookRecording {
+  constructor(private readonly store: WebhookStore) {}
+
+  /** Records for the webhooks of the configuration, and no others, from now on, and counts for them in the metrics. */
+  async begin({ webhooks }: Config, metrics: Metrics): Promise<void> {
+    await this.store.configure(webhooks.map(selectionOf))
+    measureWebhooks(metrics, webhooks, this.store)
+  }
 }
