@@ -217,15 +217,18 @@ describe('templates', () => {
     await expectRefusedEverywhere('ESC9', variant('Esc9', signature, flags))
   })
 
-  it('ESC13: a policy linked to a group is found in an export, and a policy gives nothing here', async () => {
+  it('ESC13: no issuance policy without approval, since a directory may link it to a group, and a policy gives nothing here', async () => {
     const policy = '1.3.6.1.4.1.311.21.8.13'
     const linked = lintExport([exportedTemplate({ issuancePolicies: [policy] }), policyObject(policy, 'CN=Tier 0')])
     expect(linked.findings).toContainEqual(expect.objectContaining({ rule: 'ESC13', severity: 'error' }))
 
-    await offerTemplate(server, variant('Esc13', signature, { issuancePolicies: [policy] }))
+    await expectRefusedEverywhere('ESC13', variant('Esc13', signature, { issuancePolicies: [policy] }))
+
+    const approved = { issuancePolicies: [policy], enrollmentFlags: ENROLLMENT_FLAG.PEND_ALL_REQUESTS }
+    await offerTemplate(server, variant('Esc13Approved', signature, approved))
     await offerTemplate(server, variant('Tier0', signature, { enroll: ['Tier 0'] }))
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const certificate = await issued('Esc13', { privateKey })
+    const certificate = await issued('Esc13Approved', { privateKey })
     expect(findExtension(certificate, OID.id_ce_certificatePolicies)).toBeDefined()
     const caller = createCaller(server, identityOf(certificate, privateKey))
     const answer = await caller({

@@ -237,6 +237,7 @@ describe('what a template can ask for', () => {
   it('issuance policies, and extensions that are critical', async () => {
     const certificate = await changed({
       issuancePolicies: ['1.2.3.4'],
+      enrollmentFlags: ENROLLMENT_FLAG.PEND_ALL_REQUESTS,
       criticalExtensions: [
         OID.id_ce_extKeyUsage,
         OID.id_ce_certificatePolicies,

@@ -70,13 +70,12 @@ function templateFindings(entry: LdifEntry, entries: readonly LdifEntry[]): Expo
     return [unreadable(entry, error.message)]
   }
   const context = contextOf(template, entry, entries)
+  const linked = policyFindings(template, entry, entries)
+  // Where the export shows what a policy gives, that a policy might give something is told already.
+  const findings = lintTemplate(template).filter(({ rule }) => rule !== 'ESC13' || linked.length === 0)
   return [
-    ...lintTemplate(template).map(finding => ({
-      ...finding,
-      message: `${finding.message}${context}`,
-      object: entry.dn
-    })),
-    ...policyFindings(template, entry, entries)
+    ...findings.map(finding => ({ ...finding, message: `${finding.message}${context}`, object: entry.dn })),
+    ...linked
   ]
 }
 

@@ -53,9 +53,9 @@ export const abuseRules: readonly TemplateRule[] = [
   },
   {
     rule: 'ESC13',
-    severity: 'warning',
+    severity: 'error',
     where: ['issuancePolicies', 'enrollmentFlags', 'raSignatures'],
-    remedy: 'Make sure that no issuance policy of the template is linked to a privileged group.',
+    remedy: `${APPROVAL}, or clear the issuance policies: a directory may link one to a privileged group.`,
     check: template =>
       template.issuancePolicies.length > 0 && !isApprovalNeeded(template)
         ? `Issuance policies are asserted without approval: ${template.issuancePolicies.join(', ')}.`
