@@ -68,10 +68,12 @@ function issued(reservation: Reservation): IssuedCertificate {
   }
 }
 
+/** The changes of its status. */
 async function eventsOf(serialNumber: Uint8Array): Promise<readonly object[]> {
   const log = new AuditLog((await database.open('console')).dataSource)
   const objectId = Buffer.from(serialNumber).toString('hex')
-  return (await log.list({ objectType: 'certificate', objectId }, 10)).rows
+  const { rows } = await log.list({ objectType: 'certificate', objectId }, 10)
+  return rows.filter(({ action }) => action.endsWith('revoked'))
 }
 
 /** Reserves, finishes and moves, as issuing does. */
