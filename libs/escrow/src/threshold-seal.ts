@@ -59,7 +59,7 @@ export function bare(bytes: Uint8Array): Uint8Array {
 }
 
 /** Of what a share is bound to: SHA-256 of the SubjectPublicKeyInfo. */
-export function hashOfKey(publicKey: PublicKeyInfo): Uint8Array {
+function hashOfKey(publicKey: PublicKeyInfo): Uint8Array {
   return hash('sha256', publicKey.raw, 'buffer')
 }
 

@@ -6,7 +6,7 @@ import type { ArchivalSettings } from '@app/templates'
 import { decodeCertificate, type Certificate } from '@app/x509'
 
 /** A recovery agent that keys can be sealed to now. */
-export interface SealingAgent {
+interface SealingAgent {
   readonly id: AgentId
   readonly certificate: Certificate
 }
