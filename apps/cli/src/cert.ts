@@ -57,7 +57,7 @@ function registerReading(cert: Command): void {
     .option('--digest <hex>', 'by the SHA-1 or SHA-256 of the certificate')
     .addOption(new Option('--state <state>', 'what has become of them').choices(states))
     .option('--expiring-before <time>', 'that end before this time, the first to end first', parseTime)
-    .option('--limit <number>', 'how many', parsePositive, 50)
+    .option('--limit <number>', 'at most so many', parsePositive, 50)
     .addOption(outputOption('table', 'json'))
     .action(async (options: CertListCommand) => {
       const { listCertificates } = await import('./client/cert-actions.js')

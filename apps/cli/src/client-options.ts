@@ -65,7 +65,7 @@ export function withNewRequestOptions(command: Command): Command {
     .option('--renew <certificate>', 'the certificate to renew, PEM, or the directory it is installed in')
     .option('--renew-key <file>', 'the key of --renew, PEM; key.pem beside it when left out')
     .option('--keep-key', 'renew for the same key instead of a new one')
-    .option('--on-behalf-of <account>', 'the account to enroll, as DOMAIN\\\\account; you must be an enrollment agent')
+    .option('--on-behalf-of <account>', 'the account to enroll, as DOMAIN\\account; you must be an enrollment agent')
     .option('--agent-cert <certificate>', 'your enrollment agent certificate, PEM, or the directory it is installed in')
     .option('--agent-key <file>', 'the key of --agent-cert, PEM; key.pem beside it when left out')
     .option('--archive', 'demand that the private key be archived')

@@ -16,9 +16,9 @@ interface TokenCommand {
   readonly scope: readonly string[]
 }
 
-/** `directory …`: users and computers, for the person at the machine. */
+/** `directory …`: accounts, for the person at the machine; and all of the directory, for administrators. */
 export function registerDirectory(program: Command): void {
-  const directory = program.command('directory').description('users and computers')
+  const directory = program.command('directory').description('users, computers and groups')
   const say = (text: string): void => talkOf(directory).say(text)
   directory
     .command('add')

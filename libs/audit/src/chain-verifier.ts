@@ -13,22 +13,30 @@ export interface ChainLink {
   readonly checkpoint: Checkpoint | undefined
 }
 
-/** The kinds of damage, each with what it says of the log. */
-export const FAULTS = {
-  event_altered: 'the event is not the one that was linked: it was changed, or put in the place of another',
-  event_removed: 'the event is gone',
-  event_inserted: 'the event was put among those that had been linked',
-  link_missing: 'the link is gone',
-  chain_recomputed: 'the chain differs from what was signed: it was made anew over changed events',
-  chain_cut_off: 'the chain ends before a checkpoint that was signed',
-  checkpoint_invalid: 'the checkpoint is not signed by an audit key that is trusted',
-  checkpoint_missing: 'the database lacks a checkpoint that the file has',
-  database_went_back: 'the file of checkpoints goes back at this point: the database was replaced by an older one'
-} as const
+/** The kinds of damage. */
+export type ChainFaultKind =
+  /** The event is not the one that was linked: it was changed, or put in the place of another. */
+  | 'event_altered'
+  /** The event is gone. */
+  | 'event_removed'
+  /** The event was put among those that had been linked. */
+  | 'event_inserted'
+  /** The link is gone. */
+  | 'link_missing'
+  /** The chain differs from what was signed: it was made anew over changed events. */
+  | 'chain_recomputed'
+  /** The chain ends before a checkpoint that was signed. */
+  | 'chain_cut_off'
+  /** The checkpoint is not signed by an audit key that is trusted. */
+  | 'checkpoint_invalid'
+  /** The database lacks a checkpoint that the file has. */
+  | 'checkpoint_missing'
+  /** The file of checkpoints goes back at this point: the database was replaced by an older one. */
+  | 'database_went_back'
 
 /** What is wrong first. */
 export interface ChainFault {
-  readonly kind: keyof typeof FAULTS
+  readonly kind: ChainFaultKind
   /** The link; undefined for an event that has none. */
   readonly position?: number
   /** The event. */

@@ -24,3 +24,13 @@ export class AppError extends Error {
 export function isAppError(value: unknown, code?: ErrorCode): value is AppError {
   return value instanceof AppError && (code === undefined || value.code === code)
 }
+
+/** What `work` returns; undefined when it throws an AppError. Everything else that it throws is thrown on. */
+export function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    if (isAppError(error)) return undefined
+    throw error
+  }
+}

@@ -95,11 +95,6 @@ export function encodeUtf8String(text: string): Uint8Array {
   return encodeTlv(TAG.utf8String, Buffer.from(text, 'utf8'))
 }
 
-/** The caller ensures that the text has only the characters of PrintableString. */
-export function encodePrintableString(text: string): Uint8Array {
-  return encodeTlv(TAG.printableString, Buffer.from(text, 'latin1'))
-}
-
 /** The caller ensures that the text is ASCII. */
 export function encodeIa5String(text: string): Uint8Array {
   return encodeTlv(TAG.ia5String, Buffer.from(text, 'latin1'))

@@ -1,4 +1,4 @@
-import { isAppError, toHex } from '@app/core'
+import { attempt, toHex } from '@app/core'
 import { DerReader, TAG } from '@app/der'
 import { OID } from '@app/oid'
 import type { GeneralName } from '@app/x509'
@@ -170,12 +170,7 @@ function isOther(name: GeneralName, oid: string): name is OtherName {
 function utf8Of({ value }: OtherName): string | undefined {
   const reader = DerReader.over(value)
   if (reader.nextTag !== TAG.utf8String) return undefined
-  try {
-    return reader.string('otherName')
-  } catch (error) {
-    if (isAppError(error)) return undefined
-    throw error
-  }
+  return attempt(() => reader.string('otherName'))
 }
 
 function isPrincipalName(name: OtherName): boolean {

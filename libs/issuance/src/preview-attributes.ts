@@ -5,7 +5,7 @@ import {
   type RequestAttribute,
   type RequestAttributes
 } from '@app/cmc'
-import { isAppError } from '@app/core'
+import { attempt } from '@app/core'
 import { OID } from '@app/oid'
 import type { Attribute } from '@app/x509'
 import { compareStatements, type Statement } from './preview-rows.js'
@@ -77,12 +77,7 @@ function editedStatement(request: RequestedAttributes, pair: RequestAttribute): 
 }
 
 function pairsOf(attributes: readonly Attribute[]): RequestAttributes {
-  try {
-    return findNameValuePairs(attributes)
-  } catch (error) {
-    if (isAppError(error)) return []
-    throw error
-  }
+  return attempt(() => findNameValuePairs(attributes)) ?? []
 }
 
 function statementOf({ name, value }: RequestAttribute): Statement {

@@ -1,4 +1,4 @@
-import { AppError, equalBytes, isAppError, toHex } from '@app/core'
+import { AppError, attempt, equalBytes, toHex } from '@app/core'
 import { OID } from '@app/oid'
 import {
   ENROLLMENT_FLAG,
@@ -16,7 +16,7 @@ import {
   findUserPrincipalName,
   type Certificate
 } from '@app/x509'
-import { certificateNames, nameSource, type CertificateNames } from './certificate-names.js'
+import { certificateNames, nameSource } from './certificate-names.js'
 import { requireGoodCertificate, type KnownCertificate } from './known-certificate.js'
 import type { RequestToJudge } from './request-to-judge.js'
 import { requestedSubject } from './requested-names.js'
@@ -155,8 +155,9 @@ function hasNoOtherName(
   request: RequestToJudge,
   certificate: Certificate
 ): boolean {
-  const wanted = namesOrNone(() => certificateNames(template, requester, request, certificate))
-  const had = namesOrNone(() => certificateNames(template, requester, certificate))
+  // Names that cannot be had are refused where names are checked, with their reason.
+  const wanted = attempt(() => certificateNames(template, requester, request, certificate))
+  const had = attempt(() => certificateNames(template, requester, certificate))
   if (wanted === undefined || had === undefined) return false
   const known = new Set(had.altNames.map(name => toHex(encodeGeneralName(name))))
   return (
@@ -164,16 +165,6 @@ function hasNoOtherName(
     wanted.altNames.every(name => known.has(toHex(encodeGeneralName(name)))) &&
     (wanted.securityIdentifier === undefined || wanted.securityIdentifier === had.securityIdentifier)
   )
-}
-
-/** Names that cannot be had are refused where names are checked, with their reason. */
-function namesOrNone(make: () => CertificateNames): CertificateNames | undefined {
-  try {
-    return make()
-  } catch (error) {
-    if (isAppError(error)) return undefined
-    throw error
-  }
 }
 
 function isSamePerson({ upn, mail }: Requester, certificate: Certificate): boolean {

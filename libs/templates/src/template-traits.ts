@@ -34,11 +34,6 @@ export function isPendingAlways(template: CertificateTemplate): boolean {
   return isFlagSet(template.enrollmentFlags, ENROLLMENT_FLAG.PEND_ALL_REQUESTS)
 }
 
-/** How many people must approve a request that waits for an officer. */
-export function approvalsNeeded(template: CertificateTemplate): number {
-  return template.approvals ?? 1
-}
-
 const THIRTY_DAYS = 30 * 86_400
 
 /** For how long a request waits for an officer before it is denied, in seconds. */

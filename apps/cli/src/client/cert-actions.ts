@@ -1,16 +1,16 @@
 import { AppError } from '@app/core'
 import { writeNewFile } from '@app/files'
 import {
-  Console,
   everyItem,
   type CertificateDetail,
   type CertificateItem,
   type CertificateStateName,
+  type Console,
   type RevocationReason
 } from '@app/client'
 import type { ConnectionOptions } from '../client-options.js'
 import { print, printFacts, printJson, type Facts, type OutputFormat, type Talk } from '../output.js'
-import { findConnection } from './connection.js'
+import { withConsole } from './connection.js'
 
 /** The options of `cert list`. */
 export interface CertListCommand extends ConnectionOptions {
@@ -48,10 +48,8 @@ interface Connected {
   readonly choice: { readonly ca?: string }
 }
 
-async function withConsole<T>(options: ConnectionOptions, work: (connected: Connected) => Promise<T>): Promise<T> {
-  const { settings } = await findConnection(options)
-  await using console = new Console(settings)
-  return await work({ console, choice: options.ca === undefined ? {} : { ca: options.ca } })
+function withCertificates<T>(options: ConnectionOptions, work: (connected: Connected) => Promise<T>): Promise<T> {
+  return withConsole(options, console => work({ console, choice: options.ca === undefined ? {} : { ca: options.ca } }))
 }
 
 /** Prints the certificates that are found, up to the limit. */
@@ -59,7 +57,7 @@ export function listCertificates(options: CertListCommand): Promise<void> {
   const { serial, subject, account, template, request, digest, state, expiringBefore, limit, output } = options
   const filter = { serial, subject, account, template, request, fingerprint: digest, state, expiringBefore }
   const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined))
-  return withConsole(options, async ({ console, choice }) => {
+  return withCertificates(options, async ({ console, choice }) => {
     const found: CertificateItem[] = []
     const pages = (cursor: string | undefined) =>
       console.certificates.list({ ...given, ...choice, limit: Math.min(limit, 200), ...(cursor && { cursor }) })
@@ -87,7 +85,7 @@ function shortOf({
 
 /** Prints one certificate. */
 export function showCertificate(serial: string, options: CertReadCommand): Promise<void> {
-  return withConsole(options, async ({ console, choice }) =>
+  return withCertificates(options, async ({ console, choice }) =>
     printDetail(await console.certificates.show(serial, choice), options.output)
   )
 }
@@ -100,7 +98,7 @@ function printDetail({ pem, ...detail }: CertificateDetail, output: CertReadComm
 /** Writes a certificate into a file or to stdout. */
 export function exportCertificate(serial: string, options: CertReadCommand): Promise<void> {
   const { out, output } = options
-  return withConsole(options, async ({ console, choice }) => {
+  return withCertificates(options, async ({ console, choice }) => {
     const bytes = await console.certificates.export(
       serial,
       output === 'der' || output === 'p7b' ? output : 'pem',
@@ -117,7 +115,7 @@ export function exportCertificate(serial: string, options: CertReadCommand): Pro
 /** Revokes a certificate and prints what it is now. */
 export function revokeCertificate(serial: string, options: CertChangeCommand, talk: Talk): Promise<void> {
   const { reason, since, comment, ifMatch, output } = options
-  return withConsole(options, async ({ console, choice }) => {
+  return withCertificates(options, async ({ console, choice }) => {
     const revocation = {
       reason,
       ...choice,
@@ -134,7 +132,7 @@ export function revokeCertificate(serial: string, options: CertChangeCommand, ta
 /** Takes a certificate off hold and prints what it is now. */
 export function releaseCertificate(serial: string, options: CertChangeCommand, talk: Talk): Promise<void> {
   const { comment, ifMatch, output } = options
-  return withConsole(options, async ({ console, choice }) => {
+  return withCertificates(options, async ({ console, choice }) => {
     const why = {
       ...choice,
       ...(comment === undefined ? {} : { comment }),

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { AppError, wipe } from '@app/core'
 import { readSecretFile } from '@app/files'
 import {
@@ -143,4 +143,12 @@ export async function readSecret(path: string): Promise<string> {
   } finally {
     wipe(secret)
   }
+}
+
+/** Whether there is a directory at the path. */
+export async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    found => found.isDirectory(),
+    () => false
+  )
 }

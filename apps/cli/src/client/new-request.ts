@@ -1,5 +1,4 @@
 import type { KeyObject } from 'node:crypto'
-import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
   decodePrivateKey,
@@ -17,7 +16,7 @@ import { decodeDerPemOrBase64 } from '@app/der'
 import { generateKeyPairOf } from '@app/keys'
 import type { NewRequestOptions } from '../client-options.js'
 import type { Talk } from '../output.js'
-import { findConnection, findTrust, readBytes, readSecret, readText, withCa } from './connection.js'
+import { findConnection, findTrust, isDirectory, readBytes, readSecret, readText, withCa } from './connection.js'
 import { readProfile } from './profile.js'
 
 /** A request made and kept in a directory. */
@@ -148,13 +147,6 @@ async function readIdentity(certificate: string, keyFile: string | undefined): P
     certificate: decodeDerPemOrBase64(await readBytes(file)),
     privateKey: decodePrivateKey(await readSecret(key))
   }
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    found => found.isDirectory(),
-    () => false
-  )
 }
 
 function templateOf(text: string): NonNullable<RequestOptions['template']> {

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises'
 import { findSubmission, readPendingRequest, saveSubmission } from '@app/client'
 import { buildCertificateBundle } from '@app/cms'
 import { AppError } from '@app/core'
@@ -6,7 +5,7 @@ import { decodeDerPemOrBase64 } from '@app/der'
 import { exitCodeOfDisposition } from '../exit-code.js'
 import type { ConnectionOptions, NewRequestOptions } from '../client-options.js'
 import { printEncoded, printFacts, type OutputFormat, type Talk } from '../output.js'
-import { findConnection, readBytes, withCa } from './connection.js'
+import { findConnection, isDirectory, readBytes, withCa } from './connection.js'
 import { makeRequest } from './new-request.js'
 import { explain, reportStatus, submitAndWait, waitForOutcome, withRequest } from './submission.js'
 
@@ -53,13 +52,6 @@ async function unsubmittedRequest(directory: string): Promise<Uint8Array> {
     'conflict',
     `The request in ${directory} was submitted as number ${requestId}. Ask after it with: certkeep request status ${directory}`,
     { requestId }
-  )
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    found => found.isDirectory(),
-    () => false
   )
 }
 

@@ -95,6 +95,7 @@ export function activateTemplate(connection: ConnectionOptions, id: number): Pro
   return withTemplates(connection, templates => templates.activate(id))
 }
 
+/** Has a version used no longer. */
 export function retireTemplate(connection: ConnectionOptions, id: number): Promise<TemplateDetails> {
   return withTemplates(connection, templates => templates.retire(id))
 }

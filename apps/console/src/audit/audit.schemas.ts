@@ -19,8 +19,10 @@ const filter = {
   until: time.optional().describe('Before this time.')
 }
 
+/** What the list of entries is narrowed by, and where it goes on. */
 export const auditQuery = pageQuery.extend({ ...filter, cursor: z.coerce.number().int().min(1).optional() })
 
+/** What an export is narrowed by, and its form. */
 export const exportQuery = z.object({ ...filter, format: z.enum(EXPORT_FORMATS).default('jsonl') })
 
 /** An entry of the log. */
@@ -37,6 +39,7 @@ const entryView = z.object({
   detail: z.record(z.string(), z.unknown())
 })
 
+/** One page of entries. */
 export const entriesView = pageView(entryView)
 
 /** A checkpoint, as the file has it in a line. */
@@ -49,6 +52,7 @@ const checkpointView = z.object({
   signature: z.string().describe('ECDSA, DER in base64.')
 })
 
+/** How far the chain is, its last checkpoint and the keys that the database names. */
 export const statusView = z.object({
   linked: z.number().describe('Entries in the chain.'),
   unlinked: z.number().describe('Entries that wait to be linked.'),
@@ -58,11 +62,13 @@ export const statusView = z.object({
   keys: z.array(z.object({ key: z.string(), publicKey: z.string(), at: z.string() }))
 })
 
+/** Where a part of the chain begins, and how long it is. */
 export const afterQuery = z.object({
   after: number.default(0).describe('The position after which to begin.'),
   limit: z.coerce.number().int().min(1).max(5000).default(1000)
 })
 
+/** Checkpoints by their position. */
 export const checkpointsView = z.object({ items: z.array(checkpointView) })
 
 /** A link of the chain with its entry, every field as the text that is hashed; without one when the entry is gone. */
@@ -85,10 +91,13 @@ const linkView = z.object({
   checkpoint: checkpointView.optional()
 })
 
+/** Links by their position. */
 export const linksView = z.object({ items: z.array(linkView) })
 
+/** The number up to which no entry may lack a link. */
 export const gapQuery = z.object({ upTo: number })
 
+/** The first entry up to there that has no link; without a number when there is none. */
 export const gapView = z.object({ seq: z.number().optional() })
 
 export type AuditQuery = z.infer<typeof auditQuery>

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { pageView, uuidPageQuery } from '../access/page.schemas.js'
 
+/** What the list of deliveries is narrowed by. */
 export const deliveriesQuery = uuidPageQuery.extend({
   webhook: z.string().min(1).max(32).optional().describe('Of this webhook only.'),
   state: z.enum(['due', 'delivered', 'failed', 'stopped']).optional(),
@@ -20,6 +21,7 @@ const deliveryView = z.object({
   endedAt: z.string().optional()
 })
 
+/** One page of deliveries. */
 export const deliveriesView = pageView(deliveryView)
 
 export type DeliveriesQuery = z.infer<typeof deliveriesQuery>

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { AppError, isAppError } from '@app/core'
+import { AppError, attempt, isAppError } from '@app/core'
 import { decodePendToken, findPendingQuery, findRevocationRequest, type PendingQuery } from '@app/cmc'
 import type { RequestOutcome } from '@app/storage'
 import { decodePublicKey } from '@app/x509'
@@ -32,6 +32,7 @@ export class CmcService {
    */
   async exchange(call: SubmitCall): Promise<Uint8Array> {
     const ca = await this.authorities.get(call.caName, call.requester)
+    // A message that is broken is neither a query nor a revocation; recorded as a request, it gets its answer there.
     const query = attempt(() => findPendingQuery(call.bytes))
     const revocation = attempt(() => findRevocationRequest(call.bytes))
     try {
@@ -73,14 +74,4 @@ export class CmcService {
 /** Every other error is one of the call, not of the message, and is told by HTTP. */
 function isRefusal({ code }: AppError, isSubmission: boolean): boolean {
   return isSubmission ? code === 'replayed_transaction' : code !== 'internal' && code !== 'unavailable'
-}
-
-/** A message that is broken is neither a query nor a revocation; recorded as a request, it gets its answer there. */
-function attempt<T>(read: () => T | undefined): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (isAppError(error)) return undefined
-    throw error
-  }
 }

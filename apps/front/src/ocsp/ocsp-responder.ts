@@ -1,4 +1,4 @@
-import { isAppError, type CaId, type Clock } from '@app/core'
+import { attempt, isAppError, type CaId, type Clock } from '@app/core'
 import type { CertificateStatusRow, RevocationStore } from '@app/storage'
 import {
   CRL_REASONS,
@@ -81,7 +81,7 @@ export class OcspResponder {
 
   /** The answer to a request, whatever it is; what goes wrong on this side is `tryLater`. */
   async answer(bytes: Uint8Array): Promise<OcspAnswer> {
-    const request = readRequest(bytes)
+    const request = attempt(() => decodeOcspRequest(bytes))
     if (request === undefined) return failed('malformedRequest')
     // It cannot speak for other issuers, not even to say that it knows nothing (RFC 6960, 2.3).
     if (!request.certIds.some(certId => this.isOurs(certId))) return failed('unauthorized')
@@ -166,15 +166,6 @@ export class OcspResponder {
     if (row.revokedAt === null) return { kind: 'good' }
     const reason = row.reason === null ? undefined : reasons.get(row.reason)
     return { kind: 'revoked', revokedAt: row.revokedAt, ...(reason === undefined ? {} : { reason }) }
-  }
-}
-
-function readRequest(bytes: Uint8Array): OcspRequest | undefined {
-  try {
-    return decodeOcspRequest(bytes)
-  } catch (error) {
-    if (isAppError(error)) return undefined
-    throw error
   }
 }
 

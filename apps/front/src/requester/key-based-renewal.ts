@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { isAppError, type Clock } from '@app/core'
+import { attempt, type Clock } from '@app/core'
 import { CR_IN, parseSubmitFlags, readEnrollmentRequest, type RenewalWish } from '@app/cmc'
 import { decodeDerPemOrBase64 } from '@app/der'
 import { accountNameOf, CLOCK } from '@app/platform'
@@ -64,13 +64,4 @@ function flaggedMessage(body: unknown): Uint8Array | undefined {
     const isFlagged = (parseSubmitFlags(flags).value & CR_IN.CR_IN_ROBO) !== 0
     return isFlagged ? decodeDerPemOrBase64(Buffer.from(request, 'utf8')) : undefined
   })
-}
-
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (isAppError(error)) return undefined
-    throw error
-  }
 }
