@@ -9,6 +9,7 @@ import { CertRequest, Enrollment, installPem, type SigningIdentity } from '@app/
 import { decodeFullResponse, findIssuedCertificate } from '@app/cmc'
 import { ENROLLMENT_FLAG, PRIVATE_KEY_FLAG, SUBJECT_NAME_FLAG } from '@app/templates'
 import { enroll } from '../../apps/cli/src/client/enroll-action.js'
+import { during } from '../helpers/database-faults.js'
 import { identityOf, offerVariant, submitAs } from '../helpers/endorsed-requests.js'
 import { revokeCertificateOf } from '../helpers/decisions.js'
 import { createCaller } from '../helpers/http-calls.js'
@@ -142,6 +143,33 @@ describe('a template that keeps keys', () => {
     expect(after?.agentIds).toEqual(before?.agentIds)
     await exchange.retrievePending(request.requestId)
     expect(await enrollment.acceptResponse(await exchange.getFullResponse())).toBeDefined()
+  })
+
+  it('is issued when it failed after its key was sealed and is taken up again, and holds up nobody', async () => {
+    await using client = server.connect(user)
+    const privateKeyArchiveCertificate = await client.getCACertificate({ exchange: true })
+    const archival = { privateKeyArchiveCertificate, key: { algorithm: 'rsa-2048' } } as const
+    const first = await submitAs(server, user, named('SameArchivedKey'), archival)
+    await client.retrievePending(first.request.requestId)
+    const renew = { ...(await first.enrollment.acceptResponse(await client.getFullResponse())), keepKey: true }
+    const enrollment = new Enrollment({ trust: server.root })
+    const bytes = await enrollment.createRequest({ type: 'cmc', ...named('SameArchivedKey'), renew })
+    await using renewal = server.connect(user)
+    await during(server, { table: 'certificate', on: 'INSERT' }, async () => {
+      await renewal.submit(bytes, { wait: 0 })
+      const state = () => server.sql('SELECT state FROM certkeep.request WHERE id = $1', [renewal.requestId])
+      await expect.poll(state, { timeout: 20_000 }).toEqual([{ state: 'sealed' }])
+      await server.sql(
+        `UPDATE certkeep.request SET state = 'failed', resolved_at = now(), failure_code = 'internal',
+           failure_message = 'Its signer was broken.' WHERE id = $1`,
+        [renewal.requestId]
+      )
+    })
+    await using admin = server.operate(await server.addOperator('administrator'))
+    await admin.queue.resubmit(renewal.requestId)
+    expect(await renewal.retrievePending(renewal.requestId, { wait: 20 })).toBe(3)
+    const next = await submitAs(server, user, named('UserEncryption'), archival)
+    expect(next.request.isIssued).toBe(true)
   })
 })
 

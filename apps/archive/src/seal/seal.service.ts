@@ -29,6 +29,7 @@ const retryAfter = 15_000
 
 type Outcome =
   | { readonly kind: 'sealed'; readonly key: NewSealedKey }
+  | { readonly kind: 'kept' }
   | { readonly kind: 'failed'; readonly error: AppError }
   | { readonly kind: 'later' }
 
@@ -88,9 +89,11 @@ export class SealService {
 
   /**
    * A renewal that keeps its key brings none: the key was sealed with the certificate that is renewed. What was sealed
-   * then, to the agents of then, stands for the new certificate too.
+   * then, to the agents of then, stands for the new certificate too. One that is taken up again after it was sealed has it
+   * already.
    */
   private async sealAgain(row: RequestForSealing, now: Date, unit: Unit): Promise<Outcome> {
+    if ((await this.archive.listSealed([row.id], unit)).has(row.id)) return { kind: 'kept' }
     const { requesterId, keyId, publicKey } = row
     const before =
       requesterId === null || keyId === null || publicKey === null
@@ -159,6 +162,7 @@ function moveFor(row: RequestForSealing, outcome: Outcome | undefined): RequestM
   const move = { id: row.id, from: 'approved', because: { actor: 'role:archive' } } as const
   switch (outcome?.kind) {
     case 'sealed':
+    case 'kept':
       return [{ ...move, to: 'sealed' }]
     case 'failed': {
       const { code, message } = outcome.error
