@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OID } from '@app/oid'
-import { RevocationStore } from '@app/storage'
+import type { CaId, Clock } from '@app/core'
+import { CLOCK, createLogger } from '@app/platform'
+import { CrlStore, RevocationStore, type CrlEntryRow } from '@app/storage'
 import {
   decodeCertificate,
   decodeCrl,
@@ -11,6 +13,9 @@ import {
   verifyCrlSignature,
   type CertificateList
 } from '@app/x509'
+import { CaRegistry } from '../../apps/authority/src/ca/ca-registry.js'
+import { CrlSigner } from '../../apps/authority/src/crl/crl-signer.js'
+import { startRoles } from '../../apps/cli/src/roles.js'
 import { during } from '../helpers/database-faults.js'
 import { revokeCertificateOf } from '../helpers/decisions.js'
 import { callPlain } from '../helpers/http-calls.js'
@@ -90,6 +95,39 @@ describe('a revoked certificate', () => {
 })
 
 describe('a CRL', () => {
+  it('with a higher number never knows less than one with a lower number, whoever signs at the same time', async () => {
+    const { serial, requestId } = await enroll()
+    const log = createLogger({ level: 'silent', format: 'json' })
+    const roles = await startRoles(server.running.installation, ['authority'], log)
+    try {
+      const { dataSource } = await server.database.open('authority')
+      const clock = roles.context.get<Clock>(CLOCK, { strict: false })
+      const ca = await roles.context.get(CaRegistry, { strict: false }).getKey(server.ca.id, 0)
+      const schedule = { base: 3_600_000, baseOverlap: 0, delta: 0, deltaOverlap: 0, revocationDelay: 0 }
+      const publish = (revocations: RevocationStore) =>
+        new CrlSigner(revocations, new CrlStore(dataSource), clock).publish(
+          ca,
+          'base',
+          { ...schedule, onRevocation: 'none' },
+          { actor: 'role:authority' }
+        )
+      /** Has read everything when somebody else revokes and publishes. */
+      class Overtaken extends RevocationStore {
+        override async *listForCrl(caId: CaId, keyIndex: number, time: Date) {
+          const pages: (readonly CrlEntryRow[])[] = []
+          for await (const page of super.listForCrl(caId, keyIndex, time)) pages.push(page)
+          await revokeQuietly(requestId)
+          await publish(new RevocationStore(dataSource))
+          yield* pages
+        }
+      }
+      await expect(publish(new Overtaken(dataSource))).rejects.toMatchObject({ code: 'conflict' })
+      expect(serialsOn(await published())).toContain(serial)
+    } finally {
+      await roles.stop()
+    }
+  })
+
   it('is on record before it is signed: a number that a fault has spent is never used again', async () => {
     const { serial, requestId } = await enroll()
     const before = numberOf(await published())

@@ -86,7 +86,10 @@ const FIND_OLDEST_IN_FORCE: Statement = {
 export class CrlStore {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** For the authority: the number for the next CRL. Two callers may get the same; {@link intend} takes only one. */
+  /**
+   * For the authority: the number for the next CRL. Take it before reading what goes on the CRL, so that a higher number
+   * never has older entries. Two callers may get the same; {@link intend} takes only one.
+   */
   async nextNumber(caId: CaId): Promise<number> {
     const row = await queryOne<{ readonly number: number }>(this.dataSource, undefined, NEXT, [caId])
     return row?.number ?? 1

@@ -44,7 +44,9 @@ export class CrlSigner {
    * process was faster, and what the signer throws; the number is spent then.
    */
   async publish(ca: IssuingCa, kind: CrlKind, schedule: CrlSchedule, because: Because): Promise<number> {
-    // 1. Everything up to this change is committed, and so is in the entries that are read after it.
+    // 1. The number before anything that it will be on: whoever takes a higher one reads no older state than this.
+    const number = await this.crls.nextNumber(ca.id)
+    // Everything up to this change is committed, and so is in the entries that are read after it.
     const { last } = await this.revocations.changesOf(ca.id, ca.keyIndex)
     const plan = await this.plan(ca, kind, schedule, last)
     const entries = new CrlEntryList()
@@ -52,7 +54,6 @@ export class CrlSigner {
       for (const row of page) entries.add(crlEntryOf(row, plan.row.thisUpdate))
     }
     // 2. Intent: the number and the digest of the exact bytes.
-    const number = await this.crls.nextNumber(ca.id)
     const tbs = this.encode(ca, plan, schedule, number, entries)
     const tbsDigest = createHash('sha256').update(tbs).digest()
     const { caId, keyIndex } = plan.row
