@@ -10,6 +10,8 @@ import {
   type IssuedCertificate,
   RequestStore,
   type Reservation,
+  RevocationAnswerStore,
+  type RevocationAnswerRow,
   RevocationStore
 } from '@app/storage'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -413,6 +415,31 @@ describe('an abandoned serial number', () => {
     const { last } = await revocations.changesOf(setting.caId, 0)
     expect(await entriesOf(revocations.listChanges(setting.caId, 0, last - 1))).toMatchObject([entry])
     await expect(issue(id)).resolves.toBeDefined()
+  })
+})
+
+describe('an answer to a message that revoked', () => {
+  it('that cannot be signed holds back no other', async () => {
+    const owner = await database.open('owner')
+    const digests = [randomBytes(32), randomBytes(32)]
+    for (const digest of digests) {
+      await owner.dataSource.query(
+        `INSERT INTO certkeep.revocation_answer (ca_id, requester_id, message_digest, body_part_id, created_at)
+         VALUES ($1, $2, $3, 1, now())`,
+        [setting.caId, setting.bob, digest]
+      )
+    }
+    const answers = new RevocationAnswerStore(authority.dataSource)
+    const failure = new Error('The key of this CA is away.')
+    const isFirst = (digest: Uint8Array) => digests[0]?.equals(digest) === true
+    const sign = ({ messageDigest }: RevocationAnswerRow) =>
+      isFirst(messageDigest) ? Promise.reject(failure) : Promise.resolve(Buffer.of(1))
+    expect(await answers.sign(32, sign)).toEqual({ taken: 2, failure })
+    const signed = await Promise.all(
+      digests.map(messageDigest => answers.find({ caId: setting.caId, requesterId: setting.bob, messageDigest }))
+    )
+    expect(signed.map(row => row?.fullResponse)).toEqual([null, Buffer.of(1)])
+    expect(await answers.sign(32, () => Promise.resolve(Buffer.of(2)))).toEqual({ taken: 1 })
   })
 })
 

@@ -56,17 +56,24 @@ export class RevocationAnswerStore {
 
   /**
    * For the authority. Has up to `limit` answers signed, the oldest first, that nobody else signs meanwhile, and stores
-   * them. Gives how many there were. When `sign` throws, nothing is stored.
+   * them. Gives how many there were and, when `sign` threw for some, the first of these failures: one bad row does not
+   * hold back the others, and is taken again at the next call.
    */
-  sign(limit: number, sign: (row: RevocationAnswerRow) => Promise<Uint8Array>): Promise<number> {
+  sign(
+    limit: number,
+    sign: (row: RevocationAnswerRow) => Promise<Uint8Array>
+  ): Promise<{ readonly taken: number; readonly failure?: Error }> {
     return inTransaction(this.dataSource, async unit => {
       const rows = await query<RevocationAnswerRow>(this.dataSource, unit, CLAIM, [limit])
-      for (const row of rows) {
-        const fullResponse = await sign(row)
+      const signed = await Promise.allSettled(rows.map(async row => ({ id: row.id, fullResponse: await sign(row) })))
+      for (const one of signed) {
+        if (one.status === 'rejected') continue
+        const { id, fullResponse } = one.value
         if (fullResponse.length === 0) throw new AppError('internal', 'An answer without content was signed.')
-        await query(this.dataSource, unit, SIGN, [row.id, fullResponse])
+        await query(this.dataSource, unit, SIGN, [id, fullResponse])
       }
-      return rows.length
+      const failed = signed.find(one => one.status === 'rejected')
+      return { taken: rows.length, ...(failed === undefined ? {} : { failure: failed.reason as Error }) }
     })
   }
 }

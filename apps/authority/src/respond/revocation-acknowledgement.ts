@@ -21,9 +21,10 @@ export class RevocationAcknowledgement implements OnApplicationBootstrap {
   }
 
   private async run(): Promise<StepRun> {
-    const signed = await this.answers.sign(batchSize, async row =>
+    const { taken, failure } = await this.answers.sign(batchSize, async row =>
       this.factory.acknowledge(row, await this.registry.get(row.caId))
     )
-    return { more: signed === batchSize, next: [] }
+    if (failure !== undefined) throw failure
+    return { more: taken === batchSize, next: [] }
   }
 }
