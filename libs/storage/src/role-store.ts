@@ -28,8 +28,8 @@ export interface RoleListing extends RoleAssignmentRow {
   readonly disabledAt: Date | null
 }
 
-/** Serialises every change of roles. Arbitrary, and the same in every version. */
-const LOCK: Statement = { name: 'role_lock', text: 'SELECT pg_advisory_xact_lock(4812366206)' }
+/** Serialises every change of roles. Arbitrary, no other lock's, and the same in every version. */
+const LOCK: Statement = { name: 'role_lock', text: 'SELECT pg_advisory_xact_lock(4812366208)' }
 
 const ROLE = `SELECT ${selectList(roleAssignmentEntity, 'a')} FROM certkeep.role_assignment AS a`
 
