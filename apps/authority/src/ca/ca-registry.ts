@@ -52,7 +52,8 @@ export class CaRegistry {
 
   /** The CA with the newest certificate of one of its keys. Throws as {@link get}. */
   async getKey(id: CaId, keyIndex: number): Promise<IssuingCa> {
-    await this.look(id)
+    // Only the newest certificate tells that the CA has been renewed. That it cannot be used is nothing to another key.
+    await this.get(id).catch(() => undefined)
     return this.remember(id, keyIndex)
   }
 
