@@ -133,7 +133,8 @@ const RETRY: Statement = {
 const PURGE: Statement = {
   text: `
     DELETE FROM certkeep.webhook_delivery WHERE id IN (
-      SELECT id FROM certkeep.webhook_delivery WHERE ended_at < $1 ORDER BY ended_at LIMIT 1000)`
+      SELECT id FROM certkeep.webhook_delivery WHERE ended_at < $1 ORDER BY ended_at LIMIT 1000)
+    RETURNING id`
 }
 
 const COUNT: Statement = {
@@ -226,9 +227,9 @@ export class WebhookStore {
     })
   }
 
-  /** Forgets deliveries that ended before a time, at most a thousand. */
-  async purge(before: Date): Promise<void> {
-    await query(this.dataSource, undefined, PURGE, [before])
+  /** Forgets deliveries that ended before a time, at most a thousand. Whether there may be more. */
+  async purge(before: Date): Promise<boolean> {
+    return (await query(this.dataSource, undefined, PURGE, [before])).length === 1000
   }
 
   /** How many deliveries of each webhook are due, and how many have been given up. */

@@ -47,8 +47,8 @@ export class WebhookSteps implements OnApplicationBootstrap, OnModuleDestroy {
       if (this.targets.some(({ name }) => name === webhook)) await this.queue(webhook, ids, now)
       else for (const id of ids) await this.service.abandon(id)
     }
-    await this.purge(now)
-    return { more: taken.length === batchSize, next: [] }
+    const isMoreToPurge = await this.purge(now)
+    return { more: taken.length === batchSize || isMoreToPurge, next: [] }
   }
 
   private async queue(webhook: string, ids: readonly string[], now: Date): Promise<void> {
@@ -60,10 +60,12 @@ export class WebhookSteps implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  private async purge(now: Date): Promise<void> {
-    if (now.getTime() < this.purgeAt) return
-    await this.deliveries.purge(new Date(now.getTime() - keptFor))
-    this.purgeAt = now.getTime() + purgeInterval
+  /** Whether there is more to forget than one statement does: then the next run goes on. */
+  private async purge(now: Date): Promise<boolean> {
+    if (now.getTime() < this.purgeAt) return false
+    const isMore = await this.deliveries.purge(new Date(now.getTime() - keptFor))
+    if (!isMore) this.purgeAt = now.getTime() + purgeInterval
+    return isMore
   }
 }
 
