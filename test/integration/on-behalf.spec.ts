@@ -164,6 +164,12 @@ describe('an enrollment agent', () => {
         'CRYPT_E_NOT_FOUND'
       ],
       [
+        'for a group',
+        () => wish({ onBehalfOf: { account: 'CERTKEEP\\Domain Users', agent: identity } }),
+        () => agent,
+        'CRYPT_E_NOT_FOUND'
+      ],
+      [
         'for an account without its domain',
         () => wish({ onBehalfOf: { account: target.row.accountName, agent: identity } }),
         () => agent,

@@ -2,6 +2,7 @@ import { AppError } from '@app/core'
 import { OID } from '@app/oid'
 import { ENROLLMENT_FLAG, isFlagSet, type CertificateTemplate } from '@app/templates'
 import { applicationPoliciesOf, requireGoodCertificate, type KnownCertificate } from './known-certificate.js'
+import { OPERATORS_GROUP } from './operator-roles.js'
 import { accountOf, isMemberOfAny, type Requester } from './requester.js'
 
 /** That an agent may enroll the members of one group for one template. */
@@ -58,7 +59,9 @@ function isAgent({ certificate }: KnownCertificate): boolean {
 
 /**
  * Demands that the agent may enroll for this template and this account: the template takes agents at all, and one of the
- * agent's scopes has both. Throws `agent_restricted`, for an agent that enrolls for itself too.
+ * agent's scopes has both. An account that holds a role is in no scope but one for {@link OPERATORS_GROUP}: whoever has a
+ * certificate of an operator may sign in as one, and decide on requests of its own. Throws `agent_restricted`, for an
+ * agent that enrolls for itself too.
  */
 export function requireAgentScope(
   template: CertificateTemplate,
@@ -72,12 +75,18 @@ export function requireAgentScope(
   if (requester.id === callerId) {
     throw new AppError('agent_restricted', 'An enrollment agent does not enroll on behalf of itself.', evidence)
   }
+  const isOperator = isMemberOfAny(requester, [OPERATORS_GROUP])
   const isWithin = ({ templateName, subjectGroup }: AgentScope): boolean =>
-    templateName.toLowerCase() === template.name.toLowerCase() && isMemberOfAny(requester, [subjectGroup])
+    templateName.toLowerCase() === template.name.toLowerCase() &&
+    (isOperator ? isOperatorsGroup(subjectGroup) : isMemberOfAny(requester, [subjectGroup]))
   if (scopes.some(isWithin)) return
   throw new AppError(
     'agent_restricted',
     `The enrollment agent may not enroll ${accountOf(requester)} for the template ${template.name}.`,
     evidence
   )
+}
+
+function isOperatorsGroup(group: string): boolean {
+  return group.toLowerCase() === OPERATORS_GROUP.toLowerCase()
 }

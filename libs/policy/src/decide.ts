@@ -89,7 +89,7 @@ export function decide(input: DecisionInput): Decision {
     requireTemplateAccess(template, requester)
     requireSafeTemplate(template)
     if (renewal !== undefined) requireRenewal(template, request, renewal)
-    if (input.isKeyBased === true) requireKeyBasedRenewal(template, renewal)
+    if (input.isKeyBased === true) requireKeyBasedRenewal(template, requester, request, renewal)
     if (onBehalfOf !== undefined) requireAgentScope(template, requester, onBehalfOf)
     const wasApproved = isApprovedBefore(template, requester, request, renewal)
     isApproved ||= wasApproved

@@ -23,7 +23,14 @@ import {
 import { describe, expect, it } from 'vitest'
 import { buildSampleCertificate, nameOf, toSampleKey } from '../../../test/helpers/x509-samples.js'
 import { encodePrincipalName } from './name-forms.js'
-import { decide, type DecisionInput, type KnownCertificate, type RenewalToJudge, type Requester } from './index.js'
+import {
+  decide,
+  OPERATORS_GROUP,
+  type DecisionInput,
+  type KnownCertificate,
+  type RenewalToJudge,
+  type Requester
+} from './index.js'
 
 const now = new Date('2025-06-01T00:00:00Z')
 const freshKey = () => toSampleKey(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
@@ -149,6 +156,15 @@ describe('a request on behalf of another', () => {
     expect(judged({ ...allowing, onBehalfOf: { ...onBehalfOf, ...change } })).toBe(outcome)
   })
 
+  it('for an account that holds a role needs a scope for operators: a certificate may sign in as one', () => {
+    const operator = { ...alice, groups: [...alice.groups, OPERATORS_GROUP] }
+    const forOperators = { templateName: 'UserSignature', subjectGroup: OPERATORS_GROUP.toLowerCase() }
+    const judgedFor = (allowed: typeof scopes): string =>
+      judged({ ...allowing, requester: operator, onBehalfOf: { ...onBehalfOf, scopes: allowed } })
+    expect(judgedFor(scopes)).toBe('agent_restricted')
+    expect(judgedFor([...scopes, forOperators])).toBe('approve')
+  })
+
   it.each<[string, Partial<Record>, string]>([
     ['revoked', { isRevoked: true }, 'certificate_revoked'],
     ['of a disabled account', { isPrincipalEnabled: false }, 'signer_untrusted']
@@ -222,6 +238,23 @@ describe('a renewal', () => {
     expect(judged({ ...changed(flag), renewal: renewing(), isKeyBased: true })).toBe('approve')
     expect(judged({ renewal: renewing(), isKeyBased: true })).toBe('template_denied')
     expect(judged({ ...changed(flag), isKeyBased: true })).toBe('renewal_certificate')
+  })
+
+  it('that the old key alone authenticates gets no name that the old certificate lacks', () => {
+    const template = changed({
+      enrollmentFlags: ENROLLMENT_FLAG.ALLOW_PREVIOUS_APPROVAL_KEY_BASED_RENEWAL,
+      subjectNameFlags: SUBJECT_NAME_FLAG.ENROLLEE_SUPPLIES_SUBJECT,
+      extendedKeyUsages: [OID.id_kp_emailProtection]
+    })
+    const renewal = renewing({ subject: 'CN=Lab 7', extensions: [templateId(), altNames(mail('lab@corp.example'))] })
+    const judgedAs = (address: string, isKeyBased: boolean): string => {
+      const names = { subject: parsed('CN=Lab 7'), extensions: [altNames(mail(address))] }
+      return judged({ ...template, renewal, request: { ...base.request, ...names }, isKeyBased })
+    }
+    expect(judgedAs('lab@corp.example', true)).toBe('approve')
+    expect(judgedAs('boss@corp.example', true)).toBe('renewal_subject')
+    // Whoever has a credential besides may ask the template for other names, as with a new request.
+    expect(judgedAs('boss@corp.example', false)).toBe('approve')
   })
 })
 

@@ -6,6 +6,9 @@ import { AppError } from '@app/core'
  */
 export const OPERATOR_ROLES = ['administrator', 'officer', 'auditor', 'operator', 'recovery_agent'] as const
 
+/** The group of everybody who holds a role. Holding one is the only way into it. */
+export const OPERATORS_GROUP = 'Certkeep Operators'
+
 /** A member of {@link OPERATOR_ROLES}. */
 export type OperatorRole = (typeof OPERATOR_ROLES)[number]
 

@@ -83,18 +83,32 @@ export function requireRenewal(template: CertificateTemplate, request: RequestTo
 }
 
 /**
- * Demands that a request which only the key of the old certificate authenticates renews by a template that lets it.
- * Throws `renewal_certificate` or `template_denied`.
+ * Demands that a request which only the key of the old certificate authenticates renews by a template that lets it, and
+ * asks for no name that the old certificate lacks: the key stands for a credential for that certificate alone. Throws
+ * `renewal_certificate`, `template_denied` or `renewal_subject`.
  */
-export function requireKeyBasedRenewal(template: CertificateTemplate, renewal: RenewalToJudge | undefined): void {
+export function requireKeyBasedRenewal(
+  template: CertificateTemplate,
+  requester: Requester,
+  request: RequestToJudge,
+  renewal: RenewalToJudge | undefined
+): void {
   if (renewal === undefined) {
     throw new AppError('renewal_certificate', 'The flags announce a key-based renewal, and the request renews nothing.')
   }
-  if (isKeyBasedRenewalAllowed(template)) return
+  if (!isKeyBasedRenewalAllowed(template)) {
+    throw new AppError(
+      'template_denied',
+      `The template ${template.name} does not let the key of the old certificate stand for a credential.`,
+      { template: template.name }
+    )
+  }
+  const { certificate } = renewal.old
+  if (!isSubjectFromRequest(template) || hasNoOtherName(template, requester, request, certificate)) return
   throw new AppError(
-    'template_denied',
-    `The template ${template.name} does not let the key of the old certificate stand for a credential.`,
-    { template: template.name }
+    'renewal_subject',
+    'A renewal that the old key alone authenticates has no other names than the certificate that it renews.',
+    { template: template.name, serialNumber: certificate.serialHex }
   )
 }
 

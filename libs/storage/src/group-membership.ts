@@ -6,9 +6,6 @@ import type { Because } from './audit-row.js'
 import { query, queryOne, type Statement } from './sql.js'
 import type { Unit } from './unit.js'
 
-/** The group of everybody who holds a role. Holding one is the only way into it. */
-export const OPERATORS_GROUP = 'Certkeep Operators'
-
 /** The domain that groups belong to: a group's name counts for itself in the whole installation. */
 export const GROUP_DOMAIN = 'CERTKEEP'
 

@@ -17,7 +17,7 @@ import type { PrincipalRow } from './principal-row.js'
 import { query, type Statement } from './sql.js'
 import { inTransaction, managerOf, translated, type Unit, within } from './unit.js'
 
-export { GROUP_DOMAIN, OPERATORS_GROUP } from './group-membership.js'
+export { GROUP_DOMAIN } from './group-membership.js'
 
 const PRINCIPAL = `SELECT ${selectList(principalEntity, 'p')} FROM certkeep.principal AS p`
 

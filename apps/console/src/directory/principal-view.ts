@@ -1,6 +1,7 @@
 import { AppError } from '@app/core'
 import { accountNameOf } from '@app/platform'
-import { OPERATORS_GROUP, type PrincipalAttributes, type PrincipalRow } from '@app/storage'
+import { OPERATORS_GROUP } from '@app/policy'
+import type { PrincipalAttributes, PrincipalRow } from '@app/storage'
 import type { ChangeBody, PrincipalView } from './directory.schemas.js'
 
 /** A principal as answers tell of it. */

@@ -50,7 +50,7 @@ export class RequestParties {
       domain === undefined || accountName === undefined || rest.length > 0
         ? undefined
         : await this.principals.findByAccount(domain, accountName)
-    if (target !== undefined && target.kind !== 'system' && target.disabledAt === null) return target
+    if (target !== undefined && isAccount(target) && target.disabledAt === null) return target
     const shown = JSON.stringify(account.slice(0, 100))
     throw new AppError(
       'account_unknown',
@@ -62,4 +62,9 @@ export class RequestParties {
     const record = await this.certificates.findRecord(certificate.raw)
     return record === undefined ? { certificate } : { certificate, record }
   }
+}
+
+/** Groups have names as accounts do, and hold nothing. */
+function isAccount({ kind }: PrincipalRow): boolean {
+  return kind === 'user' || kind === 'computer'
 }
