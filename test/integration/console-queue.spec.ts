@@ -303,6 +303,11 @@ describe('an officer', () => {
     await expect(foreign.queue.approve(plain)).rejects.toMatchObject({ code: 'not_found' })
     expect((await foreign.queue.list()).items).toEqual([])
     await expect(foreign.queue.list({ ca: server.ca.name })).rejects.toMatchObject({ code: 'not_found' })
+    // Nor does a request at its own CA tell what the requester has from others.
+    await using there = server.connect(computer, other.name)
+    const own = await submitPending(there)
+    expect((await queue(0).get(own)).earlierCertificates.length).toBeGreaterThan(0)
+    expect((await foreign.queue.get(own)).earlierCertificates).toEqual([])
     await expect(scoped.queue.approve(plain)).rejects.toMatchObject({ code: 'restricted_officer' })
     await expect(scoped.queue.deny(plain, 'No.')).rejects.toMatchObject({ code: 'restricted_officer' })
     await expect(restricted.queue.approve(double)).rejects.toMatchObject({ code: 'restricted_officer' })

@@ -61,6 +61,8 @@ export interface IssuedCertificate extends SerialNumberOf {
 /** What a list of certificates is narrowed by. */
 export interface CertificateFilter {
   readonly caId?: CaId
+  /** Of one of these. */
+  readonly caIds?: readonly CaId[]
   readonly principalId?: PrincipalId
   readonly keyId?: Uint8Array
   readonly revoked?: boolean
@@ -186,6 +188,7 @@ export class CertificateStore {
     const conditions = new Conditions()
       .addText("c.state = 'issued'")
       .add('c.ca_id = ?', filter.caId)
+      .add('c.ca_id = ANY (?::integer[])', filter.caIds)
       .add('c.principal_id = ?', filter.principalId)
       .add('c.key_id = ?', filter.keyId)
       .add('(c.revoked_at IS NOT NULL) = ?', filter.revoked)

@@ -38,7 +38,7 @@ export class QueueService {
     const requestId = asId<RequestId>(id)
     const item = await this.access.item(requestId, operator)
     const row = await this.requests.get(requestId)
-    const history = await this.history.of(row)
+    const history = await this.history.of(row, await this.access.readableCas(operator, undefined))
     return {
       ...item,
       format: row.format,

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common'
+import type { CaId } from '@app/core'
 import { AuditLog, CertificateStore, DecisionStore, type RequestRow } from '@app/storage'
 import type { QueueDetail } from '../queue/queue.schemas.js'
 import { certificateOf, decisionsOf, eventsOf } from './request-views.js'
@@ -16,13 +17,17 @@ export class RequestHistory {
     private readonly certificates: CertificateStore
   ) {}
 
-  async of(row: RequestRow): Promise<Pick<QueueDetail, 'decisions' | 'events' | 'earlierCertificates'>> {
+  /** @param caIds the CAs whose certificates are told of */
+  async of(
+    row: RequestRow,
+    caIds: readonly CaId[]
+  ): Promise<Pick<QueueDetail, 'decisions' | 'events' | 'earlierCertificates'>> {
     const [decisions, edits] = await Promise.all([this.decisions.list(row.id), this.decisions.listEdits(row.id)])
     const events = await this.audit.list({ objectType: 'request', objectId: String(row.id) }, mostEvents)
     const earlier =
       row.requesterId === null
         ? []
-        : (await this.certificates.list({ principalId: row.requesterId }, mostCertificates)).rows
+        : (await this.certificates.list({ principalId: row.requesterId, caIds }, mostCertificates)).rows
     return {
       decisions: decisionsOf(decisions, edits),
       events: eventsOf(events.rows),
