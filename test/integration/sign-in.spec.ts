@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { GroupStore } from '@app/storage'
 import { Browser, type BrowserAnswer, type Visit } from '../helpers/browser.js'
+import { createCaller } from '../helpers/http-calls.js'
 import { startIdentityProvider, type TestIdentityProvider } from '../helpers/identity-provider.js'
 import { startTestServer, type TestPrincipal, type TestServer } from '../helpers/server.js'
 
@@ -196,4 +197,13 @@ describe('a session', () => {
     expect((await visit('/api/v1/session')).status).toBe(200)
     expect((await visit('/api/v1/session', { method: 'DELETE', headers: { origin: publicUrl } })).status).toBe(204)
   })
+})
+
+it('a flood of sign-ins that are begun and never end fills no table', async () => {
+  await server.restart({ limits: { failuresPerMinute: 4 } })
+  const call = createCaller(server)
+  const statuses: number[] = []
+  for (let begun = 0; begun < 5; begun++) statuses.push((await call({ path: '/api/v1/session/sign-in' })).status)
+  expect(statuses).toEqual([302, 302, 302, 302, 429])
+  await call.close()
 })

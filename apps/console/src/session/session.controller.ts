@@ -2,6 +2,7 @@ import { Controller, Delete, Get, HttpCode, Param, Query, Req, Res } from '@nest
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
+import { CallerLimits } from '@app/platform'
 import { NamedObjects } from '../access/named-objects.js'
 import { CurrentOperator, type AuthenticatedOperator } from '../access/operator.js'
 import { uuidParameter } from '../access/page.schemas.js'
@@ -17,7 +18,8 @@ import { SessionService } from './session.service.js'
 export class SessionController {
   constructor(
     private readonly sessions: SessionService,
-    private readonly named: NamedObjects
+    private readonly named: NamedObjects,
+    private readonly limits: CallerLimits
   ) {}
 
   @Get()
@@ -32,7 +34,9 @@ export class SessionController {
   @PublicRoute()
   @ApiOperation({ summary: 'Sign in at the identity provider, with a browser' })
   @ApiResponse({ status: 302 })
-  async signIn(@Res() reply: FastifyReply): Promise<void> {
+  async signIn(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    // Anybody may begin, and each beginning is kept until it ends.
+    this.limits.signIns.take(request.ip)
     const { address, cookie } = await this.sessions.begin()
     setCookie(reply, SIGN_IN_COOKIE, cookie.secret, { sameSite: 'Lax', seconds: cookie.seconds })
     await reply.status(302).header('location', address).send()

@@ -102,7 +102,7 @@ const limits = z
       .meta({ description: 'Requests a caller may make in a minute; 0 sets no limit.' }),
     failuresPerMinute: z.int().min(0).default(60).meta({
       description:
-        'Refused credentials and archived keys that do not open, a caller and minute, before it has to wait; 0 sets no limit.'
+        'Refused credentials, sign-ins begun and archived keys that do not open, a caller and minute, before it has to wait; 0 sets no limit.'
     })
   })
   .prefault({})
