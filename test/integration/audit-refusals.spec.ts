@@ -56,6 +56,20 @@ describe('the audit log', () => {
     ])
   })
 
+  it('tells of a decision that was refused among many, which end no call', async () => {
+    const web = await server.addPrincipal({ kind: 'computer', dnsName: 'bulk.example.org' })
+    await using client = server.connect(web)
+    expect(await client.submit(await webServerRequest(), { wait: 10 })).toBe(5)
+    const administrator = await server.addOperator('administrator')
+    await using console = server.operate(administrator)
+    const [result] = await console.queue.decide([{ requestId: client.requestId, decision: 'approve' }])
+    expect(result?.problem?.code).toBe('access_denied')
+    const actor = `EXAMPLE\\${administrator.row.accountName}`
+    await expect
+      .poll(async () => (await entries('access.denied')).filter(entry => entry.actor === actor))
+      .toMatchObject([{ object: 'POST /api/v1/queue/decisions', detail: { code: 'access_denied' } }])
+  })
+
   it('is not filled by a flood of refusals, and tells how many there were', async () => {
     const refused = (): Promise<unknown> =>
       call({ path: '/api/v1/cas/Test%20CA/requests/1', headers: { authorization: `Bearer ${'x'.repeat(43)}` } })

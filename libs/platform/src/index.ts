@@ -53,6 +53,7 @@ export { createLogger, type Logger, type LoggerOptions } from './logger/logger.j
 export { nestLoggerOf } from './logger/nest-logger.js'
 export { createHealth, type Health, type HealthReport } from './observation/health.js'
 export { createMetrics, type Metrics } from './observation/metrics.js'
+export { tellError } from './problems/problem-filter.js'
 export { HTTP_PROBLEMS, type HttpProblem } from './problems/http-status.js'
 export {
   InvalidRequest,

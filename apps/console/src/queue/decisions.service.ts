@@ -54,8 +54,16 @@ export class DecisionsService {
     return this.access.item(requestId, operator)
   }
 
-  /** Decides each by itself; what becomes of one is nothing to the others. */
-  async decideAll({ decisions }: BulkBody, operator: AuthenticatedOperator): Promise<BulkView> {
+  /**
+   * Decides each by itself; what becomes of one is nothing to the others.
+   *
+   * @param onRefusal hears of each that is refused, since no error ends the call
+   */
+  async decideAll(
+    { decisions }: BulkBody,
+    operator: AuthenticatedOperator,
+    onRefusal: (error: AppError) => void
+  ): Promise<BulkView> {
     const results: BulkView['results'] = []
     for (const { requestId, decision: verdict, reason, etag } of decisions) {
       const version = etag?.replace(/^"|"$/g, '')
@@ -65,6 +73,7 @@ export class DecisionsService {
       } catch (error) {
         // What was decided before it stands; only a defect ends the call.
         if (!isAppError(error) || error.code === 'internal') throw error
+        onRefusal(error)
         const { status, code, hresult, detail } = problemOf(error, String(requestId))
         results.push({ requestId, outcome: 'refused', problem: { status, code, hresult, detail } })
       }

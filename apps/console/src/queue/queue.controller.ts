@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query } from '@nestjs/common'
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req } from '@nestjs/common'
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
+import type { FastifyRequest } from 'fastify'
 import { certificatePreview, type CertificatePreview } from '@app/issuance'
+import { tellError } from '@app/platform'
 import { ChangesEntity, conditionsOf, KnowsRepetition, TellsEntityTag } from '../access/entity-tag.js'
 import { CurrentOperator, type AuthenticatedOperator } from '../access/operator.js'
 import { RequirePermission } from '../access/require-permission.js'
@@ -127,8 +129,11 @@ export class QueueController {
   @ApiResponse({ status: 200, standardSchema: bulkView })
   decideAll(
     @Body({ schema: bulkBody }) body: BulkBody,
-    @CurrentOperator() operator: AuthenticatedOperator
+    @CurrentOperator() operator: AuthenticatedOperator,
+    @Req() request: FastifyRequest
   ): Promise<BulkView> {
-    return this.decisions.decideAll(body, operator)
+    return this.decisions.decideAll(body, operator, error => {
+      tellError(error, request)
+    })
   }
 }

@@ -8,7 +8,13 @@ import type { Logger } from '../logger/logger.js'
 import { nestLoggerOf } from '../logger/nest-logger.js'
 import type { Health } from '../observation/health.js'
 import type { Metrics } from '../observation/metrics.js'
-import { answerProblem, ProblemFilter, routeOf, type ErrorListener } from '../problems/problem-filter.js'
+import {
+  answerProblem,
+  ProblemFilter,
+  rememberErrorListener,
+  routeOf,
+  type ErrorListener
+} from '../problems/problem-filter.js'
 import { requestValidation } from '../problems/request-validation.js'
 import { collectAllowedMethods, type AllowedMethods } from './allowed-methods.js'
 import { assertMediaType, registerMediaTypes } from './media-types.js'
@@ -113,6 +119,7 @@ function registerRequestHooks(
 ): void {
   const headersFor = securityHeaders({ hsts: options.hsts })
   server.addHook('onRequest', async (request, reply) => {
+    if (options.onError !== undefined) rememberErrorListener(request, options.onError)
     try {
       refuseOtherMethod(request, reply, methods)
       assertMediaType(request)

@@ -24,6 +24,18 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
 /** Hears of an error that ends a call. */
 export type ErrorListener = (error: AppError, request: FastifyRequest) => void
 
+const listeners = new WeakMap<FastifyRequest, ErrorListener>()
+
+/** Says who hears of the errors of a call; only the application does this. */
+export function rememberErrorListener(request: FastifyRequest, listener: ErrorListener): void {
+  listeners.set(request, listener)
+}
+
+/** Tells of an error that ends a part of a call, which is answered itself, as the filter tells of one that ends a call. */
+export function tellError(error: AppError, request: FastifyRequest): void {
+  listeners.get(request)?.(error, request)
+}
+
 /**
  * The one place where errors become HTTP answers (RFC 9457). An {@link AppError} is told as it is. What the framework
  * throws is told by its status. Anything else is a defect: the caller gets a reference, the log the stack.
