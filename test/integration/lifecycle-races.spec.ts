@@ -98,6 +98,7 @@ describe('the audit log', () => {
     expect(events).toEqual([
       { actor: `EXAMPLE\\${alice.row.accountName}`, action: 'request.submitted' },
       { actor: 'role:authority', action: 'request.approved' },
+      { actor: 'role:authority', action: 'certificate.reserved' },
       { actor: 'role:authority', action: 'request.issued' },
       { actor: 'EXAMPLE\\officer', action: 'certificate.revoked' }
     ])

@@ -441,7 +441,7 @@ describe('a CRL', () => {
     await crls.add(crl(8, { keyIndex: 1 }), BECAUSE)
     expect((await front.findLatest(setting.caId))?.number).toBe(8)
     expect((await front.findLatest(setting.caId, 0))?.number).toBe(6)
-    expect(await actionsOf('crl', 8)).toEqual(['crl.published'])
+    expect(await actionsOf('crl', 8)).toEqual(['crl.published', 'crl.intended'])
     const { rows } = await crls.list(setting.caId, 10)
     expect(rows.map(({ number }) => number)).toEqual([8, 7, 6, 5])
   })
@@ -453,7 +453,7 @@ describe('a CRL', () => {
     expect(intended.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     const added = await Promise.allSettled(Array.from({ length: 10 }, () => crls.add(crl(number), BECAUSE)))
     expect(added.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-    expect(await actionsOf('crl', number)).toHaveLength(1)
+    expect(await actionsOf('crl', number)).toEqual(['crl.published', 'crl.intended'])
   })
 })
 
