@@ -2,18 +2,18 @@ import { CR_DISP_ISSUED, type CertRequest, type Console } from '@app/client'
 import { asId, type CaId } from '@app/core'
 import { CaStore, openDatabase, TemplateStore, type ConnectionSettings } from '@app/storage'
 import { builtInTemplates, ENROLLMENT_FLAG } from '@app/templates'
-import { openBareEnrollment, type RowSizes } from './bare-enrollment.js'
-import type { Benchmark, Cost, Observed, Plan, Reference } from './benchmark.js'
+import { measureBareEnrollment, type RowSizes } from './bare-enrollment.js'
+import type { Benchmark, Cost, Observed, Plan } from './benchmark.js'
+import { costOfEach, cpuSoFar } from './costs.js'
 import { buildPlainRequest, subscriberOf } from './enrollment-requests.js'
-import { runLoad, UNLIMITED, type LoadResult } from './load.js'
+import { runLoad, type LoadResult } from './load.js'
 import { startMeasuredServer, type MeasuredServer } from './measured-server.js'
-import { cpuOf, residentMiB } from './process-usage.js'
+import { residentMiB } from './process-usage.js'
 import { subscriberKeys } from './subscriber-keys.js'
 
 /** The template whose requests wait for an officer. */
 const TEMPLATE = 'Reviewed'
 const warmUp = 200
-const bareSeconds = 10
 
 /** Decisions of officers. */
 export const approve: Benchmark = {
@@ -79,7 +79,13 @@ class Approvals {
     const seconds = this.plan.operations === undefined ? this.plan.seconds : Infinity
     const result = await this.load(concurrency, most, seconds)
     const resident = residentMiB(pid)
-    const bare = await this.bare(concurrency)
+    const sizes = await this.rowSizes()
+    const bare = await measureBareEnrollment(database, {
+      concurrency,
+      seconds: this.plan.seconds,
+      sizes,
+      begins: 'with-decision'
+    })
     return {
       name: 'approve',
       parameters: {
@@ -120,16 +126,15 @@ class Approvals {
       )
       await database.checkpoint()
       const before = await database.size()
-      const start = this.cpu()
+      const start = cpuSoFar(this.server)
       const result = await runLoad({ concurrency, seconds, operationsOfWorker }, async (worker, index) => {
         const id = pending[worker]?.[index] ?? 0
         await decide(officers[worker] as Console, requesters[worker] as CertRequest, id)
       })
-      const end = this.cpu()
+      const end = cpuSoFar(this.server)
       await database.checkpoint()
       const stored = (await database.size()) - before
-      const per = (side: keyof Cost): number => (end[side] - start[side]) / result.operations
-      return { ...result, stored, cost: { server: per('server'), database: per('database'), client: per('client') } }
+      return { ...result, stored, cost: costOfEach(result.operations, start, end) }
     } finally {
       await Promise.all([...requesters, ...officers].map(client => client[Symbol.asyncDispose]()))
     }
@@ -152,45 +157,16 @@ class Approvals {
     return ids
   }
 
-  private cpu(): Cost {
-    const { user, system } = process.cpuUsage()
-    const { database, pid } = this.server
-    return { server: cpuOf(pid), database: database.cpu(), client: (user + system) / 1000 }
-  }
-
-  private async bare(concurrency: number): Promise<Reference> {
-    const { database } = this.server
-    const bare = await openBareEnrollment(database, await this.rowSizes(), 'with-decision')
-    try {
-      await runLoad({ concurrency, seconds: 1, operationsOfWorker: UNLIMITED }, () => bare.operation())
-      const start = this.cpu()
-      const seconds = Math.min(this.plan.seconds, bareSeconds)
-      const { rate, operations } = await runLoad({ concurrency, seconds, operationsOfWorker: UNLIMITED }, () =>
-        bare.operation()
-      )
-      const end = this.cpu()
-      const used = end.client - start.client + end.database - start.database
-      return { what: bare.what, rate, cpuMsPerOperation: used / operations }
-    } finally {
-      await bare.close()
-    }
-  }
-
   /** A decision is a row of some hundred bytes. */
   private async rowSizes(): Promise<RowSizes> {
-    const average = async (column: string, table: string): Promise<number> =>
-      Math.round(
-        await this.server.database.number(
-          `SELECT coalesce(avg(octet_length(${column})), 0) AS value FROM certkeep.${table}`
-        )
-      )
+    const { database } = this.server
     return {
       request: 200,
       envelope: 0,
       sealed: 0,
-      tbs: await average('tbs', 'certificate'),
-      certificate: await average('certificate', 'certificate'),
-      response: await average('full_response', 'response')
+      tbs: await database.averageBytes('tbs', 'certificate'),
+      certificate: await database.averageBytes('certificate', 'certificate'),
+      response: await database.averageBytes('full_response', 'response')
     }
   }
 }

@@ -14,6 +14,8 @@ import {
 } from 'node:crypto'
 import pg from 'pg'
 import { Batches } from './batches.js'
+import type { Reference } from './benchmark.js'
+import { runLoad, UNLIMITED } from './load.js'
 import { clientConfig, type MeasuredDatabase } from './measured-database.js'
 
 /** How large the rows of an enrollment are, in bytes of what they mainly hold. */
@@ -28,13 +30,14 @@ export interface RowSizes {
 }
 
 /** An enrollment without a program around it. */
-export interface BareEnrollment {
+interface BareEnrollment {
   readonly what: string
   operation(): Promise<void>
   close(): Promise<void>
 }
 
 const BATCH = 32
+const LONGEST_SECONDS = 10
 const POOL = 8
 const DATABASE = 'bare'
 
@@ -66,13 +69,43 @@ const FINISH = `
        s AS (INSERT INTO response SELECT id, $3 FROM unnest($1::integer[]) AS id)
   UPDATE request SET state = 'issued' WHERE id = ANY ($1)`
 
+/** A level of a benchmark that bare enrollments are to do too. */
+export interface BareLevel {
+  readonly concurrency: number
+  /** How long the level was measured; ten seconds suffice here. */
+  readonly seconds: number
+  readonly sizes: RowSizes
+  readonly begins?: 'with-request' | 'with-decision'
+}
+
+/** Has bare enrollments done, as many at a time as the level has, after a second to get warm. */
+export async function measureBareEnrollment(
+  database: MeasuredDatabase,
+  { concurrency, seconds, sizes, begins }: BareLevel
+): Promise<Reference> {
+  const bare = await openBareEnrollment(database, sizes, begins)
+  try {
+    const limits = { concurrency, operationsOfWorker: UNLIMITED }
+    await runLoad({ ...limits, seconds: 1 }, () => bare.operation())
+    const start = { own: process.cpuUsage(), database: database.cpu() }
+    const { rate, operations } = await runLoad({ ...limits, seconds: Math.min(seconds, LONGEST_SECONDS) }, () =>
+      bare.operation()
+    )
+    const { user, system } = process.cpuUsage(start.own)
+    const used = (user + system) / 1000 + database.cpu() - start.database
+    return { what: bare.what, rate, cpuMsPerOperation: used / operations }
+  } finally {
+    await bare.close()
+  }
+}
+
 /**
  * What an enrollment cannot avoid, in this process and on the same database server: the RSA operations and the durable
  * commits, with rows of the same sizes; no HTTP, no ASN.1, no policy, no audit log, no secondary indexes. One that begins
  * with a decision on a request that is there has a commit for the decision instead of the one for the request, and no
  * signature of a client to verify.
  */
-export async function openBareEnrollment(
+async function openBareEnrollment(
   database: MeasuredDatabase,
   sizes: RowSizes,
   begins: 'with-request' | 'with-decision' = 'with-request'

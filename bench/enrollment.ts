@@ -1,19 +1,19 @@
 import { X509Certificate } from 'node:crypto'
 import { CR_DISP_ISSUED, type CertRequest } from '@app/client'
 import { decodeCertificate } from '@app/x509'
-import { openBareEnrollment, type RowSizes } from './bare-enrollment.js'
-import type { Benchmark, Cost, Observed, Plan, Reference } from './benchmark.js'
+import { measureBareEnrollment, type RowSizes } from './bare-enrollment.js'
+import type { Benchmark, Cost, Observed, Plan } from './benchmark.js'
+import { costOfEach, cpuSoFar } from './costs.js'
 import { buildArchivedRequest, buildPlainRequest, subscriberOf, type Subscriber } from './enrollment-requests.js'
-import { runLoad, UNLIMITED, type LoadResult } from './load.js'
+import { runLoad, type LoadResult } from './load.js'
 import { startMeasuredServer, type MeasuredServer } from './measured-server.js'
-import { cpuOf, residentMiB } from './process-usage.js'
+import { residentMiB } from './process-usage.js'
 import { subscriberKeys } from './subscriber-keys.js'
 
 const warmUp = 300
 const waitSeconds = 30
 /** How often the memory of the server is looked at. */
 const residentEvery = 1000
-const bareSeconds = 10
 
 /** An enrollment benchmark: with the private key in the request, or without. */
 export function enrollmentBenchmark(archived: boolean): Benchmark {
@@ -69,7 +69,8 @@ class Enrollments {
     const resident = residentMiB(pid)
     await database.checkpoint()
     const stored = (await database.size()) - before
-    const bare = await this.bare(concurrency)
+    const sizes = await this.rowSizes()
+    const bare = await measureBareEnrollment(database, { concurrency, seconds: this.plan.seconds, sizes })
     const { operations, rate } = result
     return {
       name: this.name,
@@ -102,18 +103,17 @@ class Enrollments {
       const operationsOfWorker = Math.ceil(most / concurrency)
       const requests = await this.makeRequests(clients, operationsOfWorker)
       const issuedBefore = await this.countIssued()
-      const start = this.cpu()
+      const start = cpuSoFar(this.server)
       let operations = 0
       const result = await runLoad({ concurrency, seconds, operationsOfWorker }, async (worker, index) => {
         await enroll(clients[worker] as CertRequest, requests[worker]?.[index] as Uint8Array, this.archived)
         done(++operations)
       })
-      const end = this.cpu()
+      const end = cpuSoFar(this.server)
       await Promise.all(clients.map(client => this.inspect(client)))
       const issued = (await this.countIssued()) - issuedBefore
       if (issued !== result.operations) throw new Error(`${issued} of ${result.operations} were issued and archived.`)
-      const per = (side: keyof Cost): number => (end[side] - start[side]) / result.operations
-      return { ...result, cost: { server: per('server'), database: per('database'), client: per('client') } }
+      return { ...result, cost: costOfEach(result.operations, start, end) }
     } finally {
       await Promise.all(clients.map(client => client[Symbol.asyncDispose]()))
     }
@@ -155,46 +155,17 @@ class Enrollments {
         AND (${String(!this.archived)} OR EXISTS (SELECT FROM certkeep.sealed_key AS s WHERE s.request_id = c.request_id))`)
   }
 
-  private cpu(): Cost {
-    const { user, system } = process.cpuUsage()
-    const { database, pid } = this.server
-    return { server: cpuOf(pid), database: database.cpu(), client: (user + system) / 1000 }
-  }
-
-  private async bare(concurrency: number): Promise<Reference> {
-    const { database } = this.server
-    const bare = await openBareEnrollment(database, await this.rowSizes())
-    try {
-      await runLoad({ concurrency, seconds: 1, operationsOfWorker: UNLIMITED }, () => bare.operation())
-      const start = this.cpu()
-      const seconds = Math.min(this.plan.seconds, bareSeconds)
-      const { rate, operations } = await runLoad({ concurrency, seconds, operationsOfWorker: UNLIMITED }, () =>
-        bare.operation()
-      )
-      const end = this.cpu()
-      const used = end.client - start.client + end.database - start.database
-      return { what: bare.what, rate, cpuMsPerOperation: used / operations }
-    } finally {
-      await bare.close()
-    }
-  }
-
   /** The sizes of the rows that the measured enrollments have left. An envelope is as large as what it is sealed to. */
   private async rowSizes(): Promise<RowSizes> {
-    const average = async (column: string, table: string): Promise<number> =>
-      Math.round(
-        await this.server.database.number(
-          `SELECT coalesce(avg(octet_length(${column})), 0) AS value FROM certkeep.${table}`
-        )
-      )
-    const sealed = this.archived ? await average('sealed', 'sealed_key') : 0
+    const { database } = this.server
+    const sealed = this.archived ? await database.averageBytes('sealed', 'sealed_key') : 0
     return {
-      request: await average('raw_request', 'request'),
+      request: await database.averageBytes('raw_request', 'request'),
       envelope: sealed,
       sealed,
-      tbs: await average('tbs', 'certificate'),
-      certificate: await average('certificate', 'certificate'),
-      response: await average('full_response', 'response')
+      tbs: await database.averageBytes('tbs', 'certificate'),
+      certificate: await database.averageBytes('certificate', 'certificate'),
+      response: await database.averageBytes('full_response', 'response')
     }
   }
 

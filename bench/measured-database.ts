@@ -15,6 +15,8 @@ export interface MeasuredDatabase {
   size(): Promise<number>
   /** The number that a query gives. */
   number(query: string): Promise<number>
+  /** How many bytes a column of one of the program's tables has on average; 0 for an empty table. */
+  averageBytes(column: string, table: string): Promise<number>
   close(): Promise<void>
 }
 
@@ -34,6 +36,10 @@ export async function openMeasuredDatabase(settings: ConnectionSettings): Promis
     checkpoint: async () => void (await client.query('CHECKPOINT')),
     size: async () => Number(await value('SELECT pg_database_size(current_database()) AS value')),
     number: async query => Number(await value(query)),
+    averageBytes: async (column, table) =>
+      Math.round(
+        Number(await value(`SELECT coalesce(avg(octet_length(${column})), 0) AS value FROM certkeep.${table}`))
+      ),
     close: () => client.end()
   }
 }

@@ -8,11 +8,12 @@ import {
   ocspIssuerOf,
   verifySignature
 } from '@app/x509'
-import type { Benchmark, Cost, Observed, Plan, Reference } from './benchmark.js'
+import type { Benchmark, Observed, Plan, Reference } from './benchmark.js'
+import { costOfEach, cpuSoFar } from './costs.js'
 import { fillLedger, type Ledger } from './ledger.js'
 import { runLoad, UNLIMITED } from './load.js'
 import { startMeasuredServer, type MeasuredServer } from './measured-server.js'
-import { cpuOf, residentMiB } from './process-usage.js'
+import { residentMiB } from './process-usage.js'
 
 /** More than a second's worth, so that many statuses are looked up, and each answer is given several times. */
 const certificates = 10_000
@@ -78,22 +79,21 @@ class OcspLoad {
       }
       await runLoad({ concurrency, seconds: warmUpSeconds, operationsOfWorker: UNLIMITED }, ask)
       const stored = await this.server.database.size()
-      const start = this.cpu()
+      const start = cpuSoFar(this.server)
       const seconds = plan.operations === undefined ? plan.seconds : Infinity
       const operationsOfWorker = plan.operations === undefined ? UNLIMITED : Math.ceil(plan.operations / concurrency)
       const { operations, ...result } = await runLoad({ concurrency, seconds, operationsOfWorker }, ask)
-      const end = this.cpu()
+      const end = cpuSoFar(this.server)
       const grown = (await this.server.database.size()) - stored
       for (let index = 0; index < 20; index++) this.inspect(await this.ask(pool, index * 487), index * 487)
       const bare = await bareSignatures(concurrency)
-      const per = (side: keyof Cost): number => (end[side] - start[side]) / operations
       return {
         name: this.name,
         parameters: { certificates, 'CA key': 'RSA-2048', 'responder key': 'P-256' },
         concurrency,
         operations,
         ...result,
-        cpuMsPerOperation: { server: per('server'), database: per('database'), client: per('client') },
+        cpuMsPerOperation: costOfEach(operations, start, end),
         bytesStoredPerOperation: Math.max(0, Math.round(grown / operations)),
         residentMiB: residentMiB(this.server.pid),
         bare,
@@ -130,11 +130,6 @@ class OcspLoad {
       this.certIds[index % certificates] ?? Buffer.of()
     )
     if (!isSigned || !isOfThis || responses[0]?.status.kind !== 'good') throw new Error('An answer is not right.')
-  }
-
-  private cpu(): Cost {
-    const { user, system } = process.cpuUsage()
-    return { server: cpuOf(this.server.pid), database: this.server.database.cpu(), client: (user + system) / 1000 }
   }
 }
 
