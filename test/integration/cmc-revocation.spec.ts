@@ -124,6 +124,21 @@ describe('a CMC message that revokes', () => {
     expect(failed(await answered(holder, await revocation(identity)))).toBe(true)
   })
 
+  it('never talks down what is on record: the key may be in the hands of a thief', async () => {
+    const identity = await identityOf(server, holder, named)
+    const invalidityDate = new Date('2026-01-02T03:04:05Z')
+    const told = async (changes: Partial<RevocationRequestPlan>): Promise<boolean> =>
+      !failed(await answered(holder, await revocation(identity, changes)))
+    expect(await told({ reason: 3, invalidityDate: new Date('2126-01-02T03:04:05Z') })).toBe(false)
+    expect(await told({ reason: 6 })).toBe(true)
+    expect(await told({ reason: 4 })).toBe(true)
+    expect(await told({ reason: 3 })).toBe(false)
+    expect(await told({ reason: 1, invalidityDate })).toBe(true)
+    expect(await told({ reason: 4 })).toBe(false)
+    expect(await told({ reason: 1, invalidityDate: new Date('2026-06-02T03:04:05Z') })).toBe(false)
+    expect(await stateOf(identity)).toEqual({ reason: 1, invalid: invalidityDate })
+  })
+
   it('asks for nothing besides, and proves nothing by a shared secret', async () => {
     const identity = await identityOf(server, holder, named)
     const { issuer, serialNumber } = decodeCertificate(identity.certificate)

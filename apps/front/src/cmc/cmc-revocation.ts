@@ -44,8 +44,8 @@ export class CmcRevocation {
 
   /**
    * The signed answer, DER; the same message gets the same one again. Throws `not_found` for a certificate that is not of
-   * this CA or that the sender has no proof for, `form_not_supported`, `invalid_argument` for a reason that is not a
-   * holder's, `revocation_state`, what the verification of the signature throws, and `unavailable` when no answer is
+   * this CA or that the sender has no proof for, `form_not_supported`, `invalid_argument` for a reason or a date
+   * that is not a holder's, `revocation_state`, what the verification of the signature throws, and `unavailable` when no answer is
    * signed in time.
    */
   async answer(call: RevocationCall, wish: RevocationRequest): Promise<Uint8Array> {
@@ -68,9 +68,9 @@ export class CmcRevocation {
   private async revoke(call: RevocationCall, wish: RevocationRequest, message: MessageOf): Promise<void> {
     // 1. The certificate, and who may speak for it.
     const row = await this.holders(call, wish)
-    requireHolderRevocation(wish)
-    // 2. Revocation, audit event and the answer that is owed, in one transaction.
     const now = this.clock.now()
+    requireHolderRevocation(wish, row, now)
+    // 2. Revocation, audit event and the answer that is owed, in one transaction.
     const { reason, invalidityDate, bodyPartId, transactionId, senderNonce, dataReturn } = wish
     const why = { reason, ...(invalidityDate === undefined ? {} : { invalidityDate }) }
     const because = { actor: call.requester.name, detail: { by: 'cmc' } }
