@@ -145,6 +145,42 @@ describe('a template that keeps keys', () => {
     expect(await enrollment.acceptResponse(await exchange.getFullResponse())).toBeDefined()
   })
 
+  it('is denied when its template has come to archive keys since it was signed in vain, and holds up nobody', async () => {
+    const privateKeyFlags = PRIVATE_KEY_FLAG.REQUIRE_SAME_KEY_RENEWAL
+    const before = await offerVariant(server, 'UserSignature', { name: 'Archiving', privateKeyFlags })
+    const key = { key: { algorithm: 'rsa-2048' } } as const
+    const first = await submitAs(server, user, named('Archiving'), key)
+    await using renewal = server.connect(user)
+    await renewal.retrievePending(first.request.requestId)
+    const renew = { ...(await first.enrollment.acceptResponse(await renewal.getFullResponse())), keepKey: true }
+    const enrollment = new Enrollment({ trust: server.root })
+    const bytes = await enrollment.createRequest({ type: 'cmc', ...named('Archiving'), renew })
+    await during(
+      server,
+      { table: 'response', on: 'INSERT' },
+      async () => void (await renewal.submit(bytes, { wait: 0 }))
+    )
+    const { requestId } = renewal
+    await server.sql(`UPDATE certkeep.certificate SET state = 'abandoned' WHERE request_id = $1`, [requestId])
+    await server.sql(
+      `UPDATE certkeep.request SET state = 'failed', resolved_at = now(), failure_code = 'internal',
+         failure_message = 'Its signer was broken.' WHERE id = $1`,
+      [requestId]
+    )
+    await offerVariant(server, 'UserEncryption', {
+      name: 'Archiving',
+      oid: before.oid,
+      majorVersion: before.majorVersion + 1,
+      privateKeyFlags: privateKeyFlags | PRIVATE_KEY_FLAG.REQUIRE_PRIVATE_KEY_ARCHIVAL
+    })
+    await using admin = server.operate(await server.addOperator('administrator'))
+    await admin.queue.resubmit(requestId)
+    expect(await renewal.retrievePending(requestId, { wait: 20 })).toBe(2)
+    expect(renewal.status).toMatchObject({ statusSymbol: 'CERTSRV_E_TEMPLATE_CONFLICT' })
+    const next = await submitAs(server, user, named('UserSignature'))
+    expect(next.request.isIssued).toBe(true)
+  })
+
   it('is issued when it failed after its key was sealed and is taken up again, and holds up nobody', async () => {
     await using client = server.connect(user)
     const privateKeyArchiveCertificate = await client.getCACertificate({ exchange: true })

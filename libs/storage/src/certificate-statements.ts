@@ -99,6 +99,11 @@ export const FIND_BY_REQUEST: Statement = {
   text: `${ALL} WHERE c.request_id = $1 AND c.state = 'issued'`
 }
 
+/** Parameter: request id. Reads the ledger where none was issued or is reserved, so not for every request. */
+export const HAS_SERIALS: Statement = {
+  text: `SELECT EXISTS (SELECT FROM certkeep.certificate AS c WHERE c.request_id = $1) AS found`
+}
+
 /** Parameter: SHA-256. What whoever is shown the certificate needs to know of it. */
 export const FIND_RECORD: Statement = {
   name: 'certificate_record',

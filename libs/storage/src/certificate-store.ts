@@ -165,6 +165,12 @@ export class CertificateStore {
     return queryOne<CertificateRow>(this.dataSource, undefined, sql.FIND_BY_REQUEST, [requestId])
   }
 
+  /** Whether a serial number was ever reserved for the request. Slow: for what happens seldom. */
+  async hasSerialNumbers(requestId: RequestId, unit?: Unit): Promise<boolean> {
+    const row = await queryOne<{ readonly found: boolean }>(this.dataSource, unit, sql.HAS_SERIALS, [requestId])
+    return row?.found === true
+  }
+
   /**
    * For each request whose key has been certified for another principal than the one given, revoked certificates
    * included, one such principal.

@@ -4,7 +4,7 @@ import { CLOCK, LOG, rowFailure, type Logger } from '@app/platform'
 import { decide } from '@app/policy'
 import type { Step, StepRun } from '@app/queue'
 import { pendingSecondsOf } from '@app/templates'
-import { RequestStore, type RequestMove, type RequestRow } from '@app/storage'
+import { CertificateStore, RequestStore, type RequestMove, type RequestRow, type TemplateRow } from '@app/storage'
 import { InternalRequests } from './internal-requests.js'
 import { PolicyFacts, type BatchFacts } from './policy-facts.js'
 
@@ -18,6 +18,7 @@ export class EvaluateService {
     private readonly requests: RequestStore,
     private readonly facts: PolicyFacts,
     private readonly internal: InternalRequests,
+    private readonly certificates: CertificateStore,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOG) private readonly log: Logger
   ) {}
@@ -44,6 +45,7 @@ export class EvaluateService {
       if (principal.kind === 'system') return await this.internal.judge(row, now)
       const decision = decide(await facts.input(row, principal))
       const found = decision.template && (await facts.template(row, decision.template.name))
+      if (decision.verdict !== 'deny' && (await this.isBoundOtherwise(row, found))) return refused(row, archivalChanged)
       const template = found === undefined ? {} : { template: found }
       switch (decision.verdict) {
         case 'approve':
@@ -53,7 +55,7 @@ export class EvaluateService {
           return { ...move, ...template, to: 'pending', pendingUntil, ...taken(row) }
         }
         case 'deny':
-          // What an earlier round spent serial numbers on keeps saying whether a key was archived for them.
+          // As in `isBoundOtherwise`.
           return { ...refused(row, decision), ...(row.archival === !found?.archival ? {} : template) }
       }
     } catch (error) {
@@ -66,7 +68,22 @@ export class EvaluateService {
       }
     }
   }
+
+  /**
+   * What an earlier round spent serial numbers on keeps saying whether a key was archived for them; the database holds
+   * the request to it. Nothing of this is looked up but for a request whose template says otherwise by now.
+   */
+  private async isBoundOtherwise(row: RequestRow, found: TemplateRow | undefined): Promise<boolean> {
+    if (row.archival === null || found === undefined || row.archival === found.archival) return false
+    return this.certificates.hasSerialNumbers(row.id)
+  }
 }
+
+const archivalChanged = {
+  code: 'template_conflict',
+  message:
+    'Its template demanded otherwise whether the key is archived when a certificate was first made for it. Make a new request.'
+} as const
 
 /** What a resubmitted request tells is who resubmitted it. */
 function taken({ round }: RequestRow): Pick<RequestMove, 'dispositionMessage'> {
