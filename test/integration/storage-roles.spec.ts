@@ -190,6 +190,7 @@ const REFUSED: Readonly<Record<(typeof PROCESS_ROLES)[number], readonly string[]
     'INSERT INTO certkeep.sealed_key DEFAULT VALUES',
     'DELETE FROM certkeep.sealed_key',
     'INSERT INTO certkeep.exchange_key DEFAULT VALUES',
+    `INSERT INTO certkeep.certificate (state, certificate) VALUES ('issued', '')`,
     'SELECT * FROM certkeep.credential',
     'SELECT * FROM certkeep.enrollment_secret',
     'INSERT INTO certkeep.principal DEFAULT VALUES',
