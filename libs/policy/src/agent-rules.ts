@@ -59,9 +59,7 @@ function isAgent({ certificate }: KnownCertificate): boolean {
 
 /**
  * Demands that the agent may enroll for this template and this account: the template takes agents at all, and one of the
- * agent's scopes has both. An account that holds a role is in no scope but one for {@link OPERATORS_GROUP}: whoever has a
- * certificate of an operator may sign in as one, and decide on requests of its own. Throws `agent_restricted`, for an
- * agent that enrolls for itself too.
+ * agent's scopes has both. Throws `agent_restricted`, for an agent that enrolls for itself too.
  */
 export function requireAgentScope(
   template: CertificateTemplate,
@@ -75,15 +73,28 @@ export function requireAgentScope(
   if (requester.id === callerId) {
     throw new AppError('agent_restricted', 'An enrollment agent does not enroll on behalf of itself.', evidence)
   }
-  const isOperator = isMemberOfAny(requester, [OPERATORS_GROUP])
-  const isWithin = ({ templateName, subjectGroup }: AgentScope): boolean =>
-    templateName.toLowerCase() === template.name.toLowerCase() &&
-    (isOperator ? isOperatorsGroup(subjectGroup) : isMemberOfAny(requester, [subjectGroup]))
-  if (scopes.some(isWithin)) return
+  if (isInAgentScope(scopes, { template: template.name, groups: requester.groups })) return
   throw new AppError(
     'agent_restricted',
     `The enrollment agent may not enroll ${accountOf(requester)} for the template ${template.name}.`,
     evidence
+  )
+}
+
+/**
+ * Whether one of an enrollment agent's scopes has the template and a group of the subject; without any, none has. An
+ * account that holds a role is in no scope but one for {@link OPERATORS_GROUP}: whoever has a certificate of an operator
+ * may sign in as one, and decide on requests of its own. Names are compared without regard to case.
+ */
+export function isInAgentScope(
+  scopes: readonly AgentScope[],
+  { template, groups }: { readonly template: string; readonly groups: readonly string[] }
+): boolean {
+  const isOperator = isMemberOfAny({ groups }, [OPERATORS_GROUP])
+  return scopes.some(
+    ({ templateName, subjectGroup }) =>
+      templateName.toLowerCase() === template.toLowerCase() &&
+      (isOperator ? isOperatorsGroup(subjectGroup) : isMemberOfAny({ groups }, [subjectGroup]))
   )
 }
 

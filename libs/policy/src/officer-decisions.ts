@@ -158,7 +158,8 @@ function describeState(request: DecidableRequest, past: readonly PastDecision[])
     case 'denied': {
       const denial = of('deny')
       if (denial !== undefined) return `it was denied ${byWhom(denial)}.`
-      return failureCode === 'withdrawn' ? `its requester withdrew it${when}.` : `the policy denied it${when}.`
+      if (failureCode === 'withdrawn') return `its requester withdrew it${when}.`
+      return failureCode === 'pending_expired' ? `it had waited too long${when}.` : `the policy denied it${when}.`
     }
     case 'failed':
       return `it failed${when}.`

@@ -1,9 +1,9 @@
 import { isAppError, type ErrorCode } from '@app/core'
 import { describe, expect, it } from 'vitest'
+import { isInAgentScope } from './agent-rules.js'
 import {
   EXCLUSIVE_ROLES,
   findRoleConflict,
-  isInAgentScope,
   isInScope,
   OPERATOR_ROLES,
   PERMISSIONS,

@@ -124,9 +124,7 @@ export function requireGrantable(proposed: ProposedRole): void {
   if (proposed.isForOneself) {
     throw new AppError('access_denied', 'Nobody gives a role to themselves; another administrator has to.', { role })
   }
-  if (scope !== null && role !== 'officer') {
-    throw new AppError('invalid_argument', `Only an officer's role has a scope; ${role} has none.`, { role })
-  }
+  requireScopable(proposed)
   if (!proposed.isSeparated) return
   const conflict = findRoleConflict([...held, { role, caId, scope }])
   if (conflict === undefined) return
@@ -136,6 +134,12 @@ export function requireGrantable(proposed: ProposedRole): void {
     `${account} cannot be ${first} and ${second} at one CA: the roles exclude each other. Revoke the one first.`,
     { account, first, second }
   )
+}
+
+/** Throws `invalid_argument` for a scope of a role that cannot have one. */
+export function requireScopable({ role, scope }: Pick<HeldRole, 'role' | 'scope'>): void {
+  if (scope === null || role === 'officer') return
+  throw new AppError('invalid_argument', `Only an officer's role has a scope; ${role} has none.`, { role })
 }
 
 /** What an officer wants to act on. */
@@ -168,7 +172,7 @@ export function requireInScope(
   const { template = 'no template' } = subject
   throw new AppError(
     'restricted_officer',
-    `${account} is an officer for other templates or other groups than those of this request (${template}).`,
+    `${account} is an officer for other templates or other groups than those that this is about (${template}).`,
     { account, template }
   )
 }
@@ -182,22 +186,4 @@ export function scopesOf(
   const permitting = rolesPermitting(held, permission, caId)
   const scopes = permitting.flatMap(({ scope }) => scope ?? [])
   return permitting.length > scopes.length ? undefined : scopes
-}
-
-/** What an enrollment agent may do: ask for certificates of one template for members of one group. */
-export interface EnrollmentAgentScope {
-  readonly templateName: string
-  readonly subjectGroup: string
-}
-
-/**
- * Whether one of an enrollment agent's scopes has the template and the subject. Without any, none has: who is not on
- * the list is no agent.
- */
-export function isInAgentScope(scopes: readonly EnrollmentAgentScope[], subject: ScopedSubject): boolean {
-  const groups = new Set(subject.groups.map(group => group.toLowerCase()))
-  return scopes.some(
-    ({ templateName, subjectGroup }) =>
-      templateName.toLowerCase() === subject.template?.toLowerCase() && groups.has(subjectGroup.toLowerCase())
-  )
 }

@@ -5,6 +5,7 @@ import { certificateEntity } from './entities.js'
 import { selectList } from './entity.js'
 import { Conditions, type Page, pageOf } from './page.js'
 import { query } from './sql.js'
+import { subjectCondition } from './subject-words.js'
 import { storableText } from './text.js'
 
 /** What has become of a certificate: in force, revoked (on hold included), on hold, or ended. */
@@ -39,10 +40,7 @@ export interface FoundCertificate extends CertificateSummary {
 }
 
 /** As in the index `certificate_of_subject`, word for word. */
-const SUBJECT = `
-  to_tsvector('simple', regexp_replace(c.subject, '[^[:alnum:]]+', ' ', 'g')) @@ to_tsquery('simple', (
-    SELECT string_agg(quote_literal(word) || ':*', ' & ')
-    FROM regexp_split_to_table(lower(?), '[^[:alnum:]]+') AS word WHERE word <> ''))`
+const SUBJECT = subjectCondition('c.subject')
 
 /** The orders that an index gives: the newest first, or by the end. */
 const ORDERS = {

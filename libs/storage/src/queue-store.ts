@@ -6,6 +6,7 @@ import { Conditions, type Page, pageOf } from './page.js'
 import { REQUEST_SUMMARY_COLUMNS, type RequestRow, type RequestSummary } from './request-row.js'
 import { statesCondition } from './request-states.js'
 import { query, queryOne, type Statement } from './sql.js'
+import { subjectCondition } from './subject-words.js'
 import { storableText } from './text.js'
 
 /** What the queue is narrowed by. Everything that is given must hold. */
@@ -43,10 +44,7 @@ export interface QueueRow extends RequestSummary, Pick<RequestRow, 'round' | 'pe
 const COLUMNS = [...REQUEST_SUMMARY_COLUMNS, 'round', 'pendingUntil'] as const
 
 /** As in the index `request_subject_words`, word for word. */
-const SUBJECT = `
-  to_tsvector('simple', regexp_replace(r.subject, '[^[:alnum:]]+', ' ', 'g')) @@ to_tsquery('simple', (
-    SELECT string_agg(quote_literal(word) || ':*', ' & ')
-    FROM regexp_split_to_table(lower(?), '[^[:alnum:]]+') AS word WHERE word <> ''))`
+const SUBJECT = subjectCondition('r.subject')
 
 /** Clocks of the processes that take requests may differ by less than this. */
 const SKEW_MILLISECONDS = 300_000

@@ -116,8 +116,8 @@ export class RevocationStore {
   /**
    * For the console and the authority. Revokes, puts on hold (reason 6), or gives a certificate on hold or a revoked one
    * another final reason; it stays revoked since the first time. Throws `not_found` for a certificate that was never
-   * issued, `precondition_failed` when its status is not the expected one any more, `revocation_state` when it is revoked with this
-   * reason already, or for good and a hold is asked for.
+   * issued, `precondition_failed` when its status is not the expected one any more, `revocation_state` when it is revoked
+   * with this reason already, or for good and a hold is asked for.
    */
   async revoke(
     serial: SerialNumberOf,
@@ -172,8 +172,8 @@ export class RevocationStore {
 
   /**
    * What a base CRL of a CA's key lists, page by page: what was revoked or abandoned and had not ended at `time`, serial
-   * numbers of a renewal that was interrupted included. Give
-   * the time of the base before, so that each entry is once more on a CRL after its end (RFC 5280, 3.3).
+   * numbers of a renewal that was interrupted included. Give the time of the base before, so that each entry is once more
+   * on a CRL after its end (RFC 5280, 3.3).
    */
   async *listForCrl(caId: CaId, keyIndex: number, time: Date): AsyncGenerator<readonly CrlEntryRow[]> {
     const certIndices = await this.certificatesOfKey(caId, keyIndex)

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { AppError, type Clock, type Entropy } from '@app/core'
 import { CLOCK, CONFIG, ENTROPY, type Config } from '@app/platform'
-import type { HeldRole } from '@app/policy'
+import { requireScopable, type HeldRole } from '@app/policy'
 import { heldRoleOf, InvitationStore, type InvitationRow } from '@app/storage'
 import { NamedObjects } from '../access/named-objects.js'
 import { requirePermission, type AuthenticatedOperator } from '../access/operator.js'
@@ -23,10 +23,8 @@ export class InvitationsService {
   async invite(body: InviteBody, operator: AuthenticatedOperator): Promise<NewInvitationView> {
     const caId = await this.named.caIdOf(body.ca)
     requirePermission(operator, 'operator.write', caId)
-    if (body.scope !== undefined && body.role !== 'officer') {
-      throw new AppError('invalid_argument', `Only an officer's role has a scope; ${body.role} has none.`)
-    }
     const role: HeldRole = { role: body.role, caId, scope: body.scope ?? null }
+    requireScopable(role)
     const by = { invitedBy: operator.name, hours: body.hours, now: this.clock.now() }
     const { row, secret } = newInvitation({ ...by, role, entropy: this.entropy })
     await this.invitations.add(row, { actor: operator.name })
