@@ -70,6 +70,18 @@ describe('the audit log', () => {
       .toMatchObject([{ object: 'POST /api/v1/queue/decisions', detail: { code: 'access_denied' } }])
   })
 
+  it('tells who has tried to approve a request of their own', async () => {
+    const officer = await server.addOperator('officer', { changes: { kind: 'computer', dnsName: 'own.example.org' } })
+    await using client = server.connect(officer)
+    expect(await client.submit(await webServerRequest(), { wait: 10 })).toBe(5)
+    await using console = server.operate(officer)
+    await expect(console.queue.approve(client.requestId)).rejects.toMatchObject({ code: 'approver_excluded' })
+    const actor = `EXAMPLE\\${officer.row.accountName}`
+    await expect
+      .poll(async () => (await entries('access.denied')).filter(entry => entry.actor === actor))
+      .toMatchObject([{ object: 'POST /api/v1/queue/:id/approve', detail: { code: 'approver_excluded' } }])
+  })
+
   it('is not filled by a flood of refusals, and tells how many there were', async () => {
     const refused = (): Promise<unknown> =>
       call({ path: '/api/v1/cas/Test%20CA/requests/1', headers: { authorization: `Bearer ${'x'.repeat(43)}` } })

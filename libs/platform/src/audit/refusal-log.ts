@@ -10,7 +10,10 @@ import { routeOf } from '../problems/problem-filter.js'
 const REFUSALS = {
   unauthenticated: { action: 'access.unauthenticated', outcome: 'failed' },
   access_denied: { action: 'access.denied', outcome: 'denied' },
-  role_conflict: { action: 'access.denied', outcome: 'denied' }
+  role_conflict: { action: 'access.denied', outcome: 'denied' },
+  restricted_officer: { action: 'access.denied', outcome: 'denied' },
+  approver_excluded: { action: 'access.denied', outcome: 'denied' },
+  activator_is_author: { action: 'access.denied', outcome: 'denied' }
 } as const satisfies Partial<Record<ErrorCode, Pick<AuditEvent, 'action' | 'outcome'>>>
 
 /** Entries in a minute: of one account or address, and of all. The rest is counted. */
@@ -18,8 +21,9 @@ const PER_CALLER = 20
 const PER_MINUTE = 120
 
 /**
- * Records in the audit log who was not let in where: sign-ins that failed, and calls that a role does not allow. A flood
- * of them leaves a few entries, of which one tells how many there were besides, so that nobody fills the disk.
+ * Records in the audit log who was not let in where: sign-ins that failed, calls that a role does not allow, and calls of
+ * one person for what takes two. A flood of them leaves a few entries, of which one tells how many there were besides, so
+ * that nobody fills the disk.
  */
 export class RefusalLog {
   private readonly perCaller: RateLimiter
