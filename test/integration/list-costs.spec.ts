@@ -76,6 +76,8 @@ const LISTS = {
   'requests for a key': () => queue({ keyId: Buffer.alloc(20) }),
   'requests of some days': () => queue({ submittedFrom: daysAgo(5), submittedUntil: daysAgo(4) }),
   'pending requests by words of their subject': () => queue({ states: ['pending'], subject: 'filled 7 unit' }),
+  'requests by a word that every subject has': () =>
+    queue({ states: ['pending', 'denied', 'failed'], subject: 'filled' }),
   certificates: () => certificates({}),
   'certificates of an account': () => certificates({ principalId: account }),
   'certificates of a template': () => certificates({ templateName: setting.plain.name }),

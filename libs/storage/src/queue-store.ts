@@ -72,11 +72,14 @@ const FIRST_SINCE: Statement = {
     SELECT max(low) AS id FROM search`
 }
 
+/** Rows of the list that are looked at for words first, for each row that a page shows. */
+const NEAREST = 10
+
 /** The counts of decisions are taken of the rows of the page alone. */
-function withCounts(chosen: string): string {
+function withCounts(chosen: string, from = 'certkeep.request AS r'): string {
   return `
     SELECT q.*, t.approvals AS needed, d.given, d.decisions
-    FROM (SELECT ${selectList(requestEntity, 'r', COLUMNS)} FROM certkeep.request AS r ${chosen}) AS q
+    FROM (SELECT ${selectList(requestEntity, 'r', COLUMNS)} FROM ${from} ${chosen}) AS q
     LEFT JOIN certkeep.template AS t ON t.id = q."templateId"
     CROSS JOIN LATERAL (
       SELECT count(*) AS decisions, count(*) FILTER (WHERE d.kind = 'approve' AND d.round = q.round) AS given
@@ -92,13 +95,33 @@ export class QueueStore {
 
   /** One page, in the order of the requests' numbers, which is that of their submission. */
   async list(filter: QueueFilter, page: QueuePage): Promise<Page<QueueRow, RequestId>> {
-    const { order, limit, cursor } = page
+    const conditions = await this.conditionsOf(filter)
+    const rows = await this.read(conditions, page, filter.subject && storableText(filter.subject))
+    return pageOf(rows, page.limit, ({ id }) => id)
+  }
+
+  /**
+   * The index of words gives its rows in no order. So words that nearly every subject has are looked for where the list
+   * begins; where that does not fill the page, they are rare enough for the index.
+   */
+  private async read(
+    conditions: Conditions,
+    { order, limit, cursor }: QueuePage,
+    subject: string | undefined
+  ): Promise<readonly QueueRow[]> {
     const [direction, after] = order === 'newest' ? ['DESC', 'r.id < ?'] : ['ASC', 'r.id > ?']
-    const conditions = (await this.conditionsOf(filter)).add(after, cursor)
-    const inner = `${conditions.where()} ORDER BY r.id ${direction} ${conditions.limit(limit)}`
-    const text = `${withCounts(inner)} ORDER BY q.id ${direction}`
-    const rows = await query<QueueRow>(this.dataSource, undefined, { text }, conditions.values)
-    return pageOf(rows, limit, ({ id }) => id)
+    const run = (page: string): Promise<readonly QueueRow[]> =>
+      query<QueueRow>(this.dataSource, undefined, { text: `${page} ORDER BY q.id ${direction}` }, conditions.values)
+    conditions.add(after, cursor)
+    const inOrder = `ORDER BY r.id ${direction}`
+    const where = conditions.where()
+    const most = conditions.limit(limit)
+    if (subject === undefined) return run(withCounts(`${where} ${inOrder} ${most}`))
+    const words = SUBJECT.replace('?', conditions.place(subject))
+    const nearest = `(SELECT * FROM certkeep.request AS r ${where} ${inOrder} LIMIT ${NEAREST * limit}) AS r`
+    const rows = await run(withCounts(`WHERE ${words} ${inOrder} ${most}`, nearest))
+    if (rows.length > limit) return rows
+    return run(withCounts(`${where === '' ? 'WHERE' : `${where} AND`} ${words} ${inOrder} ${most}`))
   }
 
   /** One request as the queue lists it. */
@@ -107,13 +130,12 @@ export class QueueStore {
   }
 
   private async conditionsOf(filter: QueueFilter): Promise<Conditions> {
-    const { caIds, submittedFrom, submittedUntil, templateName, subject } = filter
+    const { caIds, submittedFrom, submittedUntil, templateName } = filter
     const conditions = new Conditions()
       .addText(statesCondition(filter.states))
       .add('r.requester_id = ?', filter.requesterId)
       .add('lower(r.template_name) = lower(?)', templateName && storableText(templateName))
       .add('r.key_id = ?', filter.keyId)
-      .add(SUBJECT, subject && storableText(subject))
     // With one, an index gives the rows in their order.
     if (caIds?.length === 1) conditions.add('r.ca_id = ?', caIds[0])
     else conditions.add('r.ca_id = ANY (?::integer[])', caIds)
