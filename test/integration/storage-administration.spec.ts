@@ -248,6 +248,27 @@ function credential(principalId: NewCredential['principalId'], changes: Partial<
 }
 
 describe('a principal', () => {
+  it('and a group of the same domain are added at once, and neither fails for the other', async () => {
+    const console = await database.open('console')
+    const principals = new PrincipalStore(console.dataSource)
+    const sid = await principals.allocateSid('CERTKEEP')
+    const { dataSource } = await database.open('owner')
+    let added: Promise<void> | undefined
+    await console.transaction(async unit => {
+      const group = { groupNames: ['One that is new'], domain: 'ELSEWHERE' }
+      await principals.add(principalSample('first', group), BECAUSE, unit)
+      added = principals.add(principalSample('second', { sid, domain: 'CERTKEEP' }), BECAUSE)
+      const waits = () =>
+        dataSource.query(`
+        SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+      await expect.poll(waits).toHaveLength(1)
+      const later = { groupNames: ['Another that is new'], domain: 'ELSEWHERE' }
+      await principals.add(principalSample('third', later), BECAUSE, unit)
+    })
+    await expect(added).resolves.toBeUndefined()
+  })
+
   it('is found by account and by id, and is alone in its name', async () => {
     const principals = await storeOf(PrincipalStore, 'console')
     const carol = principalSample('Carol', { groupNames: [], mail: 'carol@example.test' })

@@ -4,7 +4,7 @@ import { appendChange, type Change } from './audit-log.js'
 import type { Because } from './audit-row.js'
 import { credentialEntity, enrollmentSecretEntity, principalEntity } from './entities.js'
 import { pickPrefixed, selectList, selectPrefixed } from './entity.js'
-import { allocateSid, joinGroups, reserveSid } from './group-membership.js'
+import { allocateSid, joinGroups, lockGroups, reserveSid } from './group-membership.js'
 import { Conditions, type Page, pageOf } from './page.js'
 import type { CredentialRow, EnrollmentSecretRow, PrincipalRow } from './principal-row.js'
 import { query, queryOne, type Statement } from './sql.js'
@@ -72,6 +72,8 @@ export class PrincipalStore {
     const { id, kind, domain, accountName, sid, groupNames, createdAt: at } = principal
     const detail = { kind, account: `${domain}\\${accountName}` }
     return within(this.dataSource, unit, async open => {
+      // Before the row of the domain, as whoever adds a group does: two cannot wait for each other.
+      await lockGroups(this.dataSource, open)
       await this.record(open, { object: 'principal', id, verb: 'added', at, detail }, because, () =>
         managerOf(this.dataSource, open).insert(principalEntity, { ...principal, groupNames: [] })
       )
