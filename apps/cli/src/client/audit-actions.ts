@@ -1,19 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { auditKeyId, verifyChain, type AuditPublicKey, type ChainReport } from '@app/audit'
 import { AppError, toHex } from '@app/core'
-import { Console, everyItem, type AuditEntryFilter, type AuditEntryView } from '@app/client'
+import { everyItem, type AuditEntryFilter, type AuditEntryView, type Console } from '@app/client'
 import { openCheckpointFile, readCheckpointFile } from '@app/platform'
 import type { ConnectionOptions } from '../client-options.js'
 import { print } from '../output.js'
-import { findConnection } from './connection.js'
+import { withConsole } from './connection.js'
 
 /** How often `tail --follow` looks, in milliseconds. */
 const pollEvery = 2000
 
-async function withAudit<T>(options: ConnectionOptions, work: (audit: Console['audit']) => Promise<T>): Promise<T> {
-  const { settings } = await findConnection(options)
-  await using console = new Console(settings)
-  return await work(console.audit)
+function withAudit<T>(options: ConnectionOptions, work: (audit: Console['audit']) => Promise<T>): Promise<T> {
+  return withConsole(options, ({ audit }) => work(audit))
 }
 
 /** Shows the newest entries, the oldest of them first; goes on with those that come when it is to follow. */

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { AppError, toBase64, type ErrorCode } from '@app/core'
 import {
-  Console,
   everyItem,
   parseSubjectAltName,
   type BulkResult,
+  type Console,
   type ExtensionSetting,
   type QueuedRequest,
   type QueueQuery
@@ -15,12 +15,10 @@ import type { ConnectionOptions } from '../client-options.js'
 import { EXIT, exitCodeOf } from '../exit-code.js'
 import { printFacts, printJson, printRows, type OutputFormat, type Talk } from '../output.js'
 import type { DecisionOptions, ExtensionOptions, ListOptions } from '../queue-options.js'
-import { findConnection } from './connection.js'
+import { withConsole } from './connection.js'
 
-async function withQueue<T>(options: ConnectionOptions, work: (queue: Console['queue']) => Promise<T>): Promise<T> {
-  const { settings } = await findConnection(options)
-  await using console = new Console(settings)
-  return await work(console.queue)
+function withQueue<T>(options: ConnectionOptions, work: (queue: Console['queue']) => Promise<T>): Promise<T> {
+  return withConsole(options, ({ queue }) => work(queue))
 }
 
 /** Prints a list of requests. */

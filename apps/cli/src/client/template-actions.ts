@@ -1,6 +1,6 @@
 import {
-  Console,
-  everyItem,
+  allItems,
+  type Console,
   type TemplateDetails,
   type TemplateDiff,
   type TemplateQuery,
@@ -9,7 +9,7 @@ import {
 import { AppError } from '@app/core'
 import { decodeTemplate, encodeTemplate } from '@app/templates'
 import type { ConnectionOptions } from '../client-options.js'
-import { findConnection } from './connection.js'
+import { withConsole } from './connection.js'
 import {
   formatTemplates,
   importEach,
@@ -20,13 +20,11 @@ import {
   type ImportOutcome
 } from './template-files.js'
 
-async function withTemplates<T>(
+function withTemplates<T>(
   options: ConnectionOptions,
   work: (templates: Console['templates']) => Promise<T>
 ): Promise<T> {
-  const { settings } = await findConnection(options)
-  await using console = new Console(settings)
-  return await work(console.templates)
+  return withConsole(options, ({ templates }) => work(templates))
 }
 
 /** Versions of templates, as the console knows them. */
@@ -37,15 +35,11 @@ export function listTemplates(
   return withTemplates(connection, templates => everyVersion(templates, query))
 }
 
-async function everyVersion(
+function everyVersion(
   templates: Console['templates'],
   query: Pick<TemplateQuery, 'name' | 'state'>
-): Promise<TemplateSummaryView[]> {
-  const found: TemplateSummaryView[] = []
-  for await (const item of everyItem(cursor => templates.list({ ...query, limit: 200, ...(cursor && { cursor }) }))) {
-    found.push(item)
-  }
-  return found
+): Promise<readonly TemplateSummaryView[]> {
+  return allItems(cursor => templates.list({ ...query, limit: 200, ...(cursor && { cursor }) }))
 }
 
 /** A version by its id, or the active one by its name. Throws `not_found`. */

@@ -23,7 +23,7 @@ function pauseAfter(attempts: number): number {
   return Math.min(LONGEST_PAUSE, FIRST_PAUSE * 3 ** (attempts - 1))
 }
 
-/** Delivers notices: at least once each, until the receiver has taken it, is gone, or a day is over. */
+/** Delivers notices: at least once each, until the receiver has taken it, is gone, or {@link MOST_ATTEMPTS} were in vain. */
 @Injectable()
 export class DeliveryService {
   private readonly ended = new AbortController()

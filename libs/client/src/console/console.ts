@@ -11,8 +11,9 @@ import { Templates } from './templates.js'
 import { Session } from './session.js'
 
 /**
- * The operator's side of a server: one member for each noun of the command line. Safe for many calls at a time. Every
- * call throws `server_unreachable` when there is no answer, else the error that the server's problem details name.
+ * The operator's side of a server: one member for each kind of thing that operators look after. Safe for many calls at a
+ * time. Every call throws `server_unreachable` when there is no answer, else the error that the server's problem details
+ * name.
  */
 export class Console implements AsyncDisposable {
   readonly audit: Audit
