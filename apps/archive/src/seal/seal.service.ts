@@ -40,7 +40,7 @@ interface Batch {
   readonly decrypterFor: ReturnType<ExchangeKeys['batch']>
 }
 
-/** Step 7 of a request's life: the client's envelope is opened, checked and sealed to the recovery agents. */
+/** Step 6 of a request's life: the client's envelope is opened, checked and sealed to the recovery agents. */
 @Injectable()
 export class SealService {
   constructor(

@@ -11,7 +11,7 @@ import { PolicyFacts, type BatchFacts } from './policy-facts.js'
 const batchSize = 32
 const because = { actor: 'role:authority' }
 
-/** Step 6 of a request's life: the template and the policy decide. */
+/** Step 5 of a request's life: the template and the policy decide. */
 @Injectable()
 export class EvaluateService {
   constructor(

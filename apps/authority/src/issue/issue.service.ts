@@ -23,7 +23,7 @@ const because = { actor: 'role:authority' }
 
 type Attempt = { readonly order: Order; readonly reservation: Reservation } | Refusal
 
-/** Steps 8 and 9 of a request's life: reserve and record what will be signed, commit, sign, record the outcome. */
+/** Steps 7 to 9 of a request's life: reserve and record what will be signed, commit, sign, record the outcome. */
 @Injectable()
 export class IssueService {
   constructor(
