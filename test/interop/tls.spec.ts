@@ -124,6 +124,7 @@ describe('a PostgreSQL that takes nothing but TLS with a client certificate', ()
       expect(sessions).toEqual([
         'certkeep_archive|t|TLSv1.3|/CN=client',
         'certkeep_authority|t|TLSv1.3|/CN=client',
+        'certkeep_console|t|TLSv1.3|/CN=client',
         'certkeep_front|t|TLSv1.3|/CN=client'
       ])
       const states = await postgres.query(
