@@ -4,6 +4,7 @@ import {
   ArchiveStore,
   AuditLog,
   CaStore,
+  CertificateSearch,
   CertificateStore,
   type CrlEntryRow,
   type Database,
@@ -445,27 +446,28 @@ describe('an answer to a message that revoked', () => {
 
 describe('a list of certificates', () => {
   it('is read in pages, newest first, narrowed by every filter', async () => {
-    const keyId = randomBytes(20)
+    const search = new CertificateSearch((await database.open('console')).dataSource)
     const ids = await requestsIn(database, setting, 'approved', { count: 4, archival: false })
     for (const [index, id] of ids.entries()) {
-      const changes = { archival: false, keyId, principalId: setting.bob, notAfter: minutes(1000 + index) }
+      const of = { subject: 'CN=A listed one', principalId: setting.bob, notAfter: minutes(1000 + index) }
+      const changes = { archival: false, ...of }
       await issue(id, changes)
     }
     const filter = {
-      caId: setting.caId,
+      caIds: [setting.caId],
       principalId: setting.bob,
-      keyId,
-      revoked: false,
-      notAfterFrom: minutes(1001),
-      notAfterUntil: minutes(1004)
+      templateName: setting.plain.name,
+      subject: 'listed',
+      state: 'valid'
     } as const
-    const first = await certificates.list(filter, 2)
+    const now = minutes(1001)
+    const first = await search.find(filter, now, 2)
     expect(first.rows.map(({ requestId }) => requestId)).toEqual([ids[3], ids[2]])
-    const second = await certificates.list(filter, 2, first.next)
+    const second = await search.find(filter, now, 2, first.next)
     expect(second.rows.map(({ requestId }) => requestId)).toEqual([ids[1]])
     expect(second.next).toBeUndefined()
     expect(first.rows[0]).not.toHaveProperty('tbs')
-    expect((await certificates.list({ ...filter, revoked: true }, 2)).rows).toEqual([])
-    await expect(certificates.list(filter, 2, 'x')).rejects.toThrow(code('invalid_argument'))
+    expect((await search.find({ ...filter, state: 'revoked' }, now, 2)).rows).toEqual([])
+    await expect(search.find(filter, now, 2, 'x')).rejects.toThrow(code('invalid_argument'))
   })
 })

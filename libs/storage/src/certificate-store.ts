@@ -3,16 +3,8 @@ import { AppError, type CaId, type PrincipalId, type RequestId } from '@app/core
 import type { DataSource } from 'typeorm'
 import type { Because } from './audit-row.js'
 import { encodeByteaArray } from './bytea-array.js'
-import {
-  CERTIFICATE_SUMMARY_COLUMNS,
-  type CertificateRecord,
-  type CertificateRow,
-  type CertificateSummary
-} from './certificate-row.js'
+import type { CertificateRecord, CertificateRow } from './certificate-row.js'
 import * as sql from './certificate-statements.js'
-import { certificateEntity } from './entities.js'
-import { selectList } from './entity.js'
-import { Conditions, type Page, pageOf } from './page.js'
 import { query, queryOne } from './sql.js'
 import { storableJson, storableText } from './text.js'
 import type { Unit } from './unit.js'
@@ -57,20 +49,6 @@ export interface IssuedCertificate extends SerialNumberOf {
   readonly sha256: Uint8Array
   readonly issuedAt: Date
 }
-
-/** What a list of certificates is narrowed by. */
-export interface CertificateFilter {
-  readonly caId?: CaId
-  /** Of one of these. */
-  readonly caIds?: readonly CaId[]
-  readonly principalId?: PrincipalId
-  readonly keyId?: Uint8Array
-  readonly revoked?: boolean
-  readonly notAfterFrom?: Date
-  readonly notAfterUntil?: Date
-}
-
-const SUMMARY = `SELECT ${selectList(certificateEntity, 'c', CERTIFICATE_SUMMARY_COLUMNS)} FROM certkeep.certificate AS c`
 
 /** The ledger: serial numbers, each of which is used once, and the certificates issued under them. */
 export class CertificateStore {
@@ -188,27 +166,4 @@ export class CertificateStore {
     )
     return new Map(rows.map(({ requestId, principalId }) => [requestId, principalId]))
   }
-
-  /** Issued ones, newest request first; the cursor is to be handed back as it came. */
-  async list(filter: CertificateFilter, limit: number, cursor?: string): Promise<Page<CertificateSummary, string>> {
-    const conditions = new Conditions()
-      .addText("c.state = 'issued'")
-      .add('c.ca_id = ?', filter.caId)
-      .add('c.ca_id = ANY (?::integer[])', filter.caIds)
-      .add('c.principal_id = ?', filter.principalId)
-      .add('c.key_id = ?', filter.keyId)
-      .add('(c.revoked_at IS NOT NULL) = ?', filter.revoked)
-      .add('c.not_after >= ?', filter.notAfterFrom)
-      .add('c.not_after < ?', filter.notAfterUntil)
-      .add('c.request_id < ?', decodeCursor(cursor))
-    const text = `${SUMMARY} ${conditions.where()} ORDER BY c.request_id DESC ${conditions.limit(limit)}`
-    const rows = await query<CertificateSummary>(this.dataSource, undefined, { text }, conditions.values)
-    return pageOf(rows, limit, ({ requestId }) => String(requestId))
-  }
-}
-
-function decodeCursor(cursor: string | undefined): number | undefined {
-  if (cursor === undefined) return undefined
-  if (!/^[1-9]\d{0,9}$/.test(cursor)) throw new AppError('invalid_argument', 'The cursor is not one of this list.')
-  return Number(cursor)
 }

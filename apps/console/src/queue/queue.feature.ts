@@ -1,7 +1,7 @@
 import {
   AuditLog,
   CaStore,
-  CertificateStore,
+  CertificateSearch,
   DecisionStore,
   PrincipalStore,
   QueueStore,
@@ -23,5 +23,5 @@ import { QueueService } from './queue.service.js'
 export const queueFeature: ConsoleFeature = {
   controllers: [QueueController, EditsController],
   providers: [CaIssuers, DecisionsService, QueueService, RequestAccess, RequestEdits, RequestHistory, RequestPreview],
-  stores: [AuditLog, CaStore, CertificateStore, DecisionStore, PrincipalStore, QueueStore, RequestStore, TemplateStore]
+  stores: [AuditLog, CaStore, CertificateSearch, DecisionStore, PrincipalStore, QueueStore, RequestStore, TemplateStore]
 }

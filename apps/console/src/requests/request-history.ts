@@ -1,6 +1,7 @@
-import { Injectable } from '@nestjs/common'
-import type { CaId } from '@app/core'
-import { AuditLog, CertificateStore, DecisionStore, type RequestRow } from '@app/storage'
+import { Inject, Injectable } from '@nestjs/common'
+import type { CaId, Clock } from '@app/core'
+import { CLOCK } from '@app/platform'
+import { AuditLog, CertificateSearch, DecisionStore, type RequestRow } from '@app/storage'
 import type { QueueDetail } from '../queue/queue.schemas.js'
 import { certificateOf, decisionsOf, eventsOf } from './request-views.js'
 
@@ -14,7 +15,8 @@ export class RequestHistory {
   constructor(
     private readonly decisions: DecisionStore,
     private readonly audit: AuditLog,
-    private readonly certificates: CertificateStore
+    private readonly certificates: CertificateSearch,
+    @Inject(CLOCK) private readonly clock: Clock
   ) {}
 
   /** @param caIds the CAs whose certificates are told of */
@@ -27,7 +29,8 @@ export class RequestHistory {
     const earlier =
       row.requesterId === null
         ? []
-        : (await this.certificates.list({ principalId: row.requesterId, caIds }, mostCertificates)).rows
+        : (await this.certificates.find({ principalId: row.requesterId, caIds }, this.clock.now(), mostCertificates))
+            .rows
     return {
       decisions: decisionsOf(decisions, edits),
       events: eventsOf(events.rows),
