@@ -12,6 +12,7 @@ import {
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { GuardTemplates1795230200000 } from '../../migrations/1795230200000-guard-templates.js'
 import { migrations } from '../../migrations/index.js'
+import { fillDatabase } from '../../bench/filled-database.js'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
 import { BECAUSE, NOW, prepareSetting, requestsIn } from '../helpers/storage-samples.js'
 
@@ -149,6 +150,42 @@ describe('the migrations', () => {
       const tables = `SELECT count(*) AS count FROM pg_tables WHERE schemaname = 'certkeep' AND tablename <> 'schema_migration'`
       expect(await dataSource.query(tables)).toEqual([{ count: 0 }])
       expect((await migrate(database.settings.owner)).applied).toHaveLength(down)
+    } finally {
+      await database.drop()
+    }
+  })
+})
+
+describe('a filled database', () => {
+  it('goes down to the first release and up again, and loses no request, certificate or account', async () => {
+    const database = await createTestDatabase()
+    try {
+      await prepareSetting(database)
+      await fillDatabase(database.settings.owner, 500, () => undefined)
+      const { dataSource } = await database.open('owner')
+      const facts = () =>
+        dataSource.query(`
+          SELECT (SELECT json_agg(r) FROM (
+                    SELECT state, count(*) FROM certkeep.request GROUP BY state ORDER BY state) AS r) AS requests,
+                 (SELECT json_agg(c) FROM (
+                    SELECT serial_number, state, revoked_at, revocation_reason
+                    FROM certkeep.certificate ORDER BY serial_number) AS c) AS certificates,
+                 (SELECT count(*) FROM certkeep.principal WHERE kind <> 'group') AS accounts,
+                 (SELECT json_agg(p) FROM (
+                    SELECT account_name, group_names FROM certkeep.principal WHERE kind <> 'group'
+                    ORDER BY account_name LIMIT 20) AS p) AS groups`)
+      const before = await facts()
+      // The first seven are those of the first release.
+      const added = migrations.slice(7)
+      const runner = dataSource.createQueryRunner()
+      for (const Migration of added.toReversed()) await new Migration().down(runner)
+      await runner.query('DELETE FROM certkeep.schema_migration WHERE name = ANY ($1)', [added.map(({ name }) => name)])
+      await runner.release()
+      expect(await facts()).toEqual(before)
+      expect((await migrate(database.settings.owner)).applied).toHaveLength(added.length)
+      expect(await facts()).toEqual(before)
+      const missing = `SELECT FROM certkeep.certificate WHERE template_name IS NULL OR (revoked_at IS NOT NULL AND status_change IS NULL)`
+      expect(await dataSource.query(missing)).toEqual([])
     } finally {
       await database.drop()
     }
