@@ -22,6 +22,7 @@ import { ChainAuditLog1795230600000 } from './1795230600000-chain-audit-log.js'
 import { IndexAuditLog1795230601000 } from './1795230601000-index-audit-log.js'
 import { CreateWebhooks1795230700000 } from './1795230700000-create-webhooks.js'
 import { NarrowCertificateInsertion1795230800000 } from './1795230800000-narrow-certificate-insertion.js'
+import { IndexChangesOfKeys1795230801000 } from './1795230801000-index-changes-of-keys.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -48,5 +49,6 @@ export const migrations = [
   ChainAuditLog1795230600000,
   IndexAuditLog1795230601000,
   CreateWebhooks1795230700000,
-  NarrowCertificateInsertion1795230800000
+  NarrowCertificateInsertion1795230800000,
+  IndexChangesOfKeys1795230801000
 ] as const

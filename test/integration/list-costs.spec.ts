@@ -1,5 +1,13 @@
 import { asId, type PrincipalId, type RequestId } from '@app/core'
-import { AuditLog, CertificateSearch, openDatabase, QueueStore, type Database, type DataSource } from '@app/storage'
+import {
+  AuditLog,
+  CertificateSearch,
+  openDatabase,
+  QueueStore,
+  RevocationStore,
+  type Database,
+  type DataSource
+} from '@app/storage'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillDatabase } from '../../bench/filled-database.js'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
@@ -36,10 +44,10 @@ afterAll(async () => {
 })
 
 /** Rows of the large tables that this connection has read, by whatever way. */
-async function rowsRead(): Promise<number> {
-  // On its one connection the console's counts are written out at once.
-  await console.dataSource.query('SELECT pg_stat_force_next_flush()')
-  const [row] = await console.dataSource.query<{ rows: string }[]>(`
+async function rowsRead({ dataSource } = console): Promise<number> {
+  // On its one connection the role's counts are written out at once.
+  await dataSource.query('SELECT pg_stat_force_next_flush()')
+  const [row] = await dataSource.query<{ rows: string }[]>(`
     SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) AS rows FROM pg_stat_user_tables
     WHERE schemaname = 'certkeep' AND relname IN ('request', 'certificate', 'audit_event', 'request_decision')`)
   return Number(row?.rows)
@@ -112,4 +120,19 @@ describe('a page of a list', () => {
     await audit({ outcome: 'failed', until: daysAgo(3) }).first()
     expect((await rowsRead()) - before).toBeGreaterThan(MOST)
   })
+})
+
+it('a CRL of what has changed reads no other certificate', async () => {
+  const authority = await openDatabase({ ...database.settings.authority, poolSize: 1 })
+  try {
+    const revocations = new RevocationStore(authority.dataSource)
+    const before = await rowsRead(authority)
+    const { ofKey } = await revocations.changesOf(setting.caId, 0)
+    const changed = []
+    for await (const page of revocations.listChanges(setting.caId, 0, ofKey - PAGE)) changed.push(...page)
+    expect(changed).toHaveLength(PAGE)
+    expect((await rowsRead(authority)) - before).toBeLessThanOrEqual(MOST)
+  } finally {
+    await authority.close()
+  }
 })

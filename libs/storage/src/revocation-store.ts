@@ -61,14 +61,17 @@ const ABANDONED_OF_CA: Statement = {
     ORDER BY s.serial_number`
 }
 
-/** Parameters: CA id, indices of CA certificates, change and serial number that have been read, rows. */
+/**
+ * Parameters: CA id, index of the CA certificate, change and serial number that have been read, rows. That there was a
+ * change is said once more, since the planner does not see in the comparison that the partial index has all of these.
+ */
 const CHANGES: Statement = {
   text: `
     SELECT c.serial_number AS "serialNumber", c.revocation_reason AS reason, c.invalidity_date AS "invalidityDate",
            CASE WHEN c.state = 'abandoned' THEN c.reserved_at ELSE c.revoked_at END AS "revokedAt",
            c.status_change AS change
     FROM certkeep.certificate AS c
-    WHERE c.ca_id = $1 AND c.cert_index = ANY ($2::integer[])
+    WHERE c.ca_id = $1 AND c.cert_index = $2 AND c.status_change IS NOT NULL
       AND (c.status_change, c.serial_number) > ($3, $4::bytea)
     ORDER BY c.status_change, c.serial_number LIMIT $5`
 }
@@ -77,9 +80,11 @@ const CHANGES: Statement = {
 const LAST_CHANGE: Statement = {
   text: `
     SELECT coalesce(max(s.last), 0) AS last, coalesce(max(s.crl_ordered), 0) AS ordered,
-      coalesce((SELECT c.status_change FROM certkeep.certificate AS c
-                WHERE c.ca_id = $1 AND c.cert_index = ANY ($2::integer[]) AND c.status_change IS NOT NULL
-                ORDER BY c.status_change DESC LIMIT 1), 0) AS "ofKey"
+      coalesce((SELECT max(newest.status_change) FROM unnest($2::integer[]) AS of_key (cert_index)
+                CROSS JOIN LATERAL (
+                  SELECT c.status_change FROM certkeep.certificate AS c
+                  WHERE c.ca_id = $1 AND c.cert_index = of_key.cert_index AND c.status_change IS NOT NULL
+                  ORDER BY c.status_change DESC LIMIT 1) AS newest), 0) AS "ofKey"
     FROM certkeep.status_change AS s WHERE s.ca_id = $1`
 }
 
@@ -196,12 +201,14 @@ export class RevocationStore {
    */
   async *listChanges(caId: CaId, keyIndex: number, after: number): AsyncGenerator<readonly CrlEntryRow[]> {
     const certIndices = await this.certificatesOfKey(caId, keyIndex)
-    let read: Pick<ChangedRow, 'change' | 'serialNumber'> | undefined = { change: after + 1, serialNumber: EMPTY }
-    while (read !== undefined) {
-      const values: unknown[] = [caId, certIndices, read.change, read.serialNumber, PAGE]
-      const rows: readonly ChangedRow[] = await query<ChangedRow>(this.dataSource, undefined, CHANGES, values)
-      if (rows.length > 0) yield rows
-      read = rows.length < PAGE ? undefined : rows.at(-1)
+    for (const certIndex of certIndices) {
+      let read: Pick<ChangedRow, 'change' | 'serialNumber'> | undefined = { change: after + 1, serialNumber: EMPTY }
+      while (read !== undefined) {
+        const values: unknown[] = [caId, certIndex, read.change, read.serialNumber, PAGE]
+        const rows: readonly ChangedRow[] = await query<ChangedRow>(this.dataSource, undefined, CHANGES, values)
+        if (rows.length > 0) yield rows
+        read = rows.length < PAGE ? undefined : rows.at(-1)
+      }
     }
   }
 
