@@ -2,15 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError, isAppError } from '@app/core'
+import { readSecretFile, writeNewFile } from '@app/files'
 import { createFileKeyStore, type KeyStore } from '@app/keys'
-import {
-  createKeyFiles,
-  parseDatabaseUrl,
-  readSecretFile,
-  startEmbeddedPostgres,
-  writeNewFile,
-  type Config
-} from '@app/platform'
+import { createKeyFiles, parseDatabaseUrl, startEmbeddedPostgres, type Config } from '@app/platform'
 import { migrateQueueSchema } from '@app/queue'
 import {
   databaseUser,

@@ -43,7 +43,10 @@ function createRuntime(installation: Installation, log: Logger): Runtime {
   }
 }
 
-/** Starts worker roles, and `more` beside them. Their steps run when they are woken: by `runtime.wakeups`, once these have been started. */
+/**
+ * Starts worker roles, and `more` beside them. Their steps run when they are woken: by `runtime.wakeups`, once these
+ * have been started.
+ */
 export async function startRoles(
   installation: Installation,
   roles: readonly WorkerRole[],

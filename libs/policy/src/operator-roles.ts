@@ -177,7 +177,10 @@ export function requireInScope(
   )
 }
 
-/** What the role of an officer is limited to at a CA; undefined when nothing limits it. Roles that permit nothing here count for nothing. */
+/**
+ * What the role of an officer is limited to at a CA; undefined when nothing limits it. Roles that permit nothing here
+ * count for nothing.
+ */
 export function scopesOf(
   held: readonly HeldRole[],
   permission: Permission,

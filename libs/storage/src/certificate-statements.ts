@@ -27,6 +27,7 @@ export const RESERVE: Statement = {
     FROM reserved`
 }
 
+/** One array for each column: CA ids, serial numbers, certificates, SHA-1, SHA-256, times. Gives the ids of the requests. */
 export const FINISH: Statement = {
   name: 'certificate_finish',
   text: `
@@ -82,18 +83,27 @@ export const ABANDON: Statement = {
 
 const ALL = `SELECT ${selectList(certificateEntity, 'c')} FROM certkeep.certificate AS c`
 
+/** Parameter: request ids. */
 export const FIND_RESERVED: Statement = {
   text: `${ALL} WHERE c.state = 'reserved' AND c.request_id = ANY ($1::integer[]) ORDER BY c.request_id`
 }
+
+/** Parameters: CA id, serial number. In any state. */
 export const FIND_BY_SERIAL: Statement = {
   name: 'certificate_by_serial',
   text: `${ALL} WHERE c.ca_id = $1 AND c.serial_number = $2`
 }
+
+/** Parameter: SHA-1 of an issued certificate. */
 export const FIND_BY_SHA1: Statement = { text: `${ALL} WHERE c.sha1 = $1 AND c.state = 'issued'` }
+
+/** Parameter: SHA-256 of an issued certificate. */
 export const FIND_BY_SHA256: Statement = {
   name: 'certificate_by_sha256',
   text: `${ALL} WHERE c.sha256 = $1 AND c.state = 'issued'`
 }
+
+/** Parameter: request id. */
 export const FIND_BY_REQUEST: Statement = {
   name: 'certificate_by_request',
   text: `${ALL} WHERE c.request_id = $1 AND c.state = 'issued'`

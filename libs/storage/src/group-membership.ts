@@ -56,7 +56,10 @@ const CONTAINS: Statement = {
     SELECT 1 FROM below WHERE id = $2::uuid`
 }
 
-/** Brings up to date what follows from memberships, for a principal and everybody in it. A disabled group passes nothing on. */
+/**
+ * Brings up to date what follows from memberships, for a principal and everybody in it. A disabled group passes nothing
+ * on.
+ */
 const REFRESH: Statement = {
   text: `
     WITH RECURSIVE affected AS (
@@ -79,7 +82,10 @@ const REFRESH: Statement = {
     WHERE p.id = r.id AND p.group_names IS DISTINCT FROM r.names`
 }
 
-/** The next security identifier under the domain's own, which is made at its first use. It is given out once and never again. */
+/**
+ * The next security identifier under the domain's own, which is made at its first use. It is given out once and never
+ * again.
+ */
 export async function allocateSid(dataSource: DataSource, unit: Unit | undefined, domain: string): Promise<string> {
   const row = await queryOne<{ readonly sid: string }>(dataSource, unit, ALLOCATE, [domain])
   if (row === undefined) throw new AppError('internal', `No security identifier was allocated for ${domain}.`)

@@ -33,9 +33,9 @@ interface Reported {
 
 /**
  * An error of the database as one of ours: `unavailable` when trying again may help, `database_incompatible` when the
- * database lets the role not in or its TLS will not do, `conflict` for a value that must be
- * unique and is not, `invalid_argument` for one that cannot be kept, else `internal`. Nothing of the statement's parameters gets into it: the errors of pg and TypeORM
- * carry rows and parameters, which may be secret, so they are not kept as the cause.
+ * database lets the role not in or its TLS will not do, `conflict` for a value that must be unique and is not,
+ * `invalid_argument` for one that cannot be kept, else `internal`. Nothing of the statement's parameters gets into it:
+ * the errors of pg and TypeORM carry rows and parameters, which may be secret, so they are not kept as the cause.
  */
 export function toAppError(error: unknown): AppError {
   if (isAppError(error)) return error

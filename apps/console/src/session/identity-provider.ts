@@ -16,7 +16,8 @@ import {
 } from 'openid-client'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { AppError, isAppError, wipe, type Clock } from '@app/core'
-import { CLOCK, CONFIG, LOG, readSecretFile, type Config, type Logger } from '@app/platform'
+import { readSecretFile } from '@app/files'
+import { CLOCK, CONFIG, LOG, type Config, type Logger } from '@app/platform'
 
 /** What one sign-in is bound to; none of it may be used again. */
 export interface SignInSecrets {

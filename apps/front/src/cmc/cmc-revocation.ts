@@ -43,10 +43,10 @@ export class CmcRevocation {
   ) {}
 
   /**
-   * The signed answer, DER; the same message gets the same one again. Throws `not_found` for a certificate that is not of
-   * this CA or that the sender has no proof for, `form_not_supported`, `invalid_argument` for a reason or a date
-   * that is not a holder's, `revocation_state`, what the verification of the signature throws, and `unavailable` when no answer is
-   * signed in time.
+   * The signed answer, DER; the same message gets the same one again. Throws `not_found` for a certificate that is not
+   * of this CA or that the sender has no proof for, `form_not_supported`, `invalid_argument` for a reason or a date
+   * that is not a holder's, `revocation_state`, what the verification of the signature throws, and `unavailable` when
+   * no answer is signed in time.
    */
   async answer(call: RevocationCall, wish: RevocationRequest): Promise<Uint8Array> {
     const messageDigest = createHash('sha256').update(call.bytes).digest()

@@ -49,8 +49,8 @@ export interface CheckpointFile extends CheckpointReader {
 }
 
 /**
- * Reads a file of checkpoints line by line, as far as it goes now; undefined when there is none. Throws `unavailable` when it cannot be read and
- * `invalid_argument` for a line that is none; an unfinished last line is passed over.
+ * Reads a file of checkpoints line by line, as far as it goes now; undefined when there is none. Throws `unavailable`
+ * when it cannot be read and `invalid_argument` for a line that is none; an unfinished last line is passed over.
  */
 export async function openCheckpointFile(path: string): Promise<CheckpointFile | undefined> {
   const size = await sizeOf(path)

@@ -30,9 +30,9 @@ export function secureContextOf(tls: ServerTls): SecureContextOptions {
 }
 
 /**
- * The TLS settings of the HTTPS listener that never change. Client certificates are asked for but not demanded, and not judged here: a
- * caller without or with a foreign one may still have another credential, and who a certificate stands for is looked
- * up where the request is authenticated.
+ * The TLS settings of the HTTPS listener that never change. Client certificates are asked for but not demanded, and not
+ * judged here: a caller without or with a foreign one may still have another credential, and who a certificate stands
+ * for is looked up where the request is authenticated.
  */
 export const LISTENER_TLS: TlsOptions = {
   requestCert: true,
