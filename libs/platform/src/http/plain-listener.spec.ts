@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createLogger } from '../logger/logger.js'
 import { createMetrics } from '../observation/metrics.js'
@@ -12,6 +13,7 @@ interface Answer {
 
 const seen: PlainRequest[] = []
 const metrics = createMetrics()
+const logged: string[] = []
 const listener = createPlainListener(
   [
     one => {
@@ -25,7 +27,7 @@ const listener = createPlainListener(
     },
     metrics.handler
   ],
-  createLogger({ level: 'silent', format: 'json' }),
+  createLogger({ level: 'info', format: 'json', destination: { write: line => void logged.push(line) } }),
   [
     {
       matches: path => path === '/echo',
@@ -114,8 +116,20 @@ describe('a plain listener', () => {
     expect(seen.at(-1)?.query.get('c')).toBe('d')
   })
 
-  it('says nothing of a defect', async () => {
+  it('says nothing of a defect, which is in the log', async () => {
     expect(await fetchPlain('/broken')).toMatchObject({ status: 500, body: 'Internal error\n' })
+    expect(logged).toHaveLength(1)
+  })
+
+  it('writes no line of a client that leaves in the middle of its body', async () => {
+    const before = logged.length
+    const socket = connect(port, '127.0.0.1')
+    socket.write('POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-echo\r\nContent-Length: 9\r\n\r\n0123')
+    await new Promise(resolve => setTimeout(resolve, 100))
+    socket.destroy()
+    await new Promise(resolve => setTimeout(resolve, 100))
+    expect(logged).toHaveLength(before)
+    expect((await fetchPlain('/crl')).status).toBe(200)
   })
 
   it('serves metrics with the figures of the process and of requests by route', async () => {

@@ -58,6 +58,11 @@ export function createPlainListener(
 ): PlainListener {
   const server = createServer({ maxHeaderSize: 8 * 1024, requestTimeout: 10_000 }, (request, response) => {
     respond({ handlers, posts }, request, response).catch((error: unknown) => {
+      // Whoever leaves in the middle of a body gets no answer, and no line: strangers must not fill the log.
+      if (request.errored !== null) {
+        response.destroy()
+        return
+      }
       logger.error({ error, method: request.method }, 'A request on a plain listener failed.')
       if (response.headersSent) response.destroy()
       else send(request, response, { status: 500, contentType: 'text/plain', body: 'Internal error\n' })
