@@ -3,7 +3,7 @@ import { parsePositive } from './argument.js'
 import { collect, withConnectionOptions, type ConnectionOptions } from './client-options.js'
 import type { ExportOptions, ImportOutcome } from './client/template-files.js'
 import { EXIT } from './exit-code.js'
-import { jsonOf, outputOption, print, printFacts, talkOf, type OutputFormat } from './output.js'
+import { outputOption, print, printFacts, printJson, printRows, talkOf, type OutputFormat } from './output.js'
 
 /** A command that works on this machine's installation, or over the console when it is to or a server is named. */
 interface EitherOptions extends ConnectionOptions {
@@ -18,8 +18,8 @@ function withEither(command: Command): Command {
   return withConnectionOptions(command).option('--console', 'ask the server, instead of this machine’s installation')
 }
 
-function isRemote({ console, url, tokenFile, cert }: EitherOptions): boolean {
-  return console === true || url !== undefined || tokenFile !== undefined || cert !== undefined
+function isRemote({ console, url, tokenFile, cert, certP12 }: EitherOptions): boolean {
+  return console === true || [url, tokenFile, cert, certP12].some(option => option !== undefined)
 }
 
 /** `template …`: certificate templates; for the person at the machine, and for operators. */
@@ -44,7 +44,7 @@ function registerReading(template: Command): void {
       const rows = isRemote(options)
         ? await (await remote()).listTemplates(options, query)
         : await (await local()).listTemplates()
-      await print(options.output === 'json' ? jsonOf(rows) : rows.map(lineOf).join(''))
+      await (options.output === 'json' ? printJson(rows) : printRows(rows.map(rowOf)))
     })
   withEither(template.command('show').description('what a template says, what each flag does, what the linter finds'))
     .argument('<template>', 'its name for the active version, or the id of a version')
@@ -64,10 +64,9 @@ function registerReading(template: Command): void {
     )
 }
 
-function lineOf(row: object): string {
-  const { id, name, version, state, author } = row as Readonly<Record<string, unknown>>
-  const cells = [String(id).padStart(5), String(name).padEnd(24), String(version).padEnd(10), String(state).padEnd(8)]
-  return `${[...cells, String(author)].join('  ')}\n`
+function rowOf(row: object) {
+  const { id, name, version, state, author } = row as Readonly<Record<string, string | number>>
+  return { id: id ?? '', name: name ?? '', version: version ?? '', state: state ?? '', author: author ?? '' }
 }
 
 function registerLint(template: Command): void {
@@ -78,8 +77,7 @@ function registerLint(template: Command): void {
     .addOption(outputOption('table', 'json'))
     .action(async (files: readonly string[], { output }: { readonly output: OutputFormat }) => {
       const report = await (await import('./client/template-files.js')).lintFiles(files)
-      if (output === 'json') await print(jsonOf(report))
-      else await printFacts({ ...report }, 'table')
+      await printFacts({ ...report }, output)
       talkOf(template).say(`${report.templates} templates, ${report.errors} errors, ${report.warnings} warnings.`)
       if (report.errors > 0) process.exitCode = EXIT.failure
     })
