@@ -156,4 +156,10 @@ describe('an operator at the command line', () => {
     const argv = ['queue', 'list', '--url', 'https://127.0.0.1:9', '--trust', 'root.pem', '--token-file', 'officer']
     expect((await program.run(...argv)).code).toBe(8)
   })
+
+  it.each(['--cert-p12', '--cert', '--token-file'])('means a server for templates too with %s', async credential => {
+    const { code, stderr } = await program.run('template', 'list', credential, 'officer')
+    expect(code).toBe(2)
+    expect(stderr).toContain('No server is named.')
+  })
 })
