@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { buildPkcs12 } from '@app/client'
 import { buildCertificateBundle } from '@app/cms'
 import { encodePem } from '@app/der'
-import { encodeCapiPrivateKeyBlob, encodeCngEccBlob, sealToAgents } from '@app/escrow'
+import { encodeCapiPrivateKeyBlob, encodeCngEccBlob, sealToAgents, sealToThreshold } from '@app/escrow'
 import { OID } from '@app/oid'
 import { realEntropy } from '../../../../test/helpers/cms-messages.js'
 import { issueCertificate, makeCa, pemOf } from '../../../../test/helpers/enrollment-ca.js'
@@ -101,5 +101,13 @@ describe('opening a sealed key', () => {
   it('writes no PKCS#12 file without a password', async () => {
     const out = join(directory, 'opened.p12')
     await expect(opened(written('sealed.der', sealed()), { out })).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+
+  it('says of a key that several agents open together that it takes them', async () => {
+    const plaintext = sampleKey('P-256').privateKey.export({ type: 'pkcs8', format: 'der' })
+    const publicKey = sampleKey('P-256').publicKey
+    const plan = { plaintext, publicKey, agents: [agent, otherAgent], threshold: 2, entropy: realEntropy }
+    const file = written('sealed.der', await sealToThreshold(plan))
+    await expect(opened(file)).rejects.toMatchObject({ code: 'form_not_supported' })
   })
 })

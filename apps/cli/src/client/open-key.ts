@@ -51,7 +51,11 @@ export async function openKey(sealedFile: string, options: OpenKeyCommand, talk:
  * (MS-CSRA 3.1.4.2.9). The signature is not looked at: that the key opens and fits its certificate is what counts.
  */
 function packageOf(bytes: Uint8Array): { readonly sealed: Uint8Array; readonly certificates: readonly Uint8Array[] } {
-  if (decodeContentInfo(bytes).contentType !== OID.id_signedData) return { sealed: bytes, certificates: [] }
+  const { contentType } = decodeContentInfo(bytes)
+  if (contentType === OID.id_ct_thresholdSealedKey) {
+    throw new AppError('form_not_supported', 'Several agents must open this key together, which no command does yet.')
+  }
+  if (contentType !== OID.id_signedData) return { sealed: bytes, certificates: [] }
   const { eContent, certificates } = decodeSignedData(bytes)
   if (eContent === undefined)
     throw new AppError('cms_content_missing', 'The file holds certificates and no sealed key.')
