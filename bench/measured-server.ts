@@ -134,11 +134,11 @@ async function furnish(
   return { root: pem, tokens }
 }
 
-/** `certkeep serve`, with its log in a file as in production. */
+/** `certkeep serve` as `npm start` has it, with its log in a file as in production. */
 function spawnServer(home: string, profileDirectory: string | undefined): ChildProcess {
   const main = join(import.meta.dirname, '..', 'apps', 'cli', 'src', 'main.js')
   const profile = profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`]
-  return spawn(process.execPath, [...profile, main, 'serve'], {
+  return spawn(process.execPath, ['--max-semi-space-size=8', ...profile, main, 'serve'], {
     env: process.env,
     stdio: ['ignore', openSync(logIn(home), 'a', 0o600), 'pipe']
   })
