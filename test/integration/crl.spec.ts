@@ -15,6 +15,7 @@ import {
 } from '@app/x509'
 import { CaRegistry } from '../../apps/authority/src/ca/ca-registry.js'
 import { CrlSigner } from '../../apps/authority/src/crl/crl-signer.js'
+import { CrlService } from '../../apps/authority/src/crl/crl.service.js'
 import { startRoles } from '../../apps/cli/src/roles.js'
 import { during } from '../helpers/database-faults.js'
 import { revokeCertificateOf } from '../helpers/decisions.js'
@@ -123,6 +124,19 @@ describe('a CRL', () => {
       }
       await expect(publish(new Overtaken(dataSource))).rejects.toMatchObject({ code: 'conflict' })
       expect(serialsOn(await published())).toContain(serial)
+    } finally {
+      await roles.stop()
+    }
+  })
+
+  it('is published for everybody who asks for one, however many do at once', async () => {
+    const log = createLogger({ level: 'silent', format: 'json' })
+    const roles = await startRoles(server.running.installation, ['authority'], log)
+    try {
+      const crls = roles.context.get(CrlService, { strict: false })
+      const asked = await Promise.all([1, 2, 3].map(person => crls.publish(server.ca.id, `local:person${person}`)))
+      expect(new Set(asked).size).toBe(3)
+      expect(numberOf(await published())).toBeGreaterThanOrEqual(Math.max(...asked))
     } finally {
       await roles.stop()
     }

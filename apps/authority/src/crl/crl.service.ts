@@ -8,6 +8,8 @@ import { CaRegistry, type IssuingCa } from '../ca/ca-registry.js'
 import { CrlSigner } from './crl-signer.js'
 
 const hour = 3_600_000
+/** Others publish when something changes; to be overtaken so often is a defect. */
+const mostAttempts = 5
 const because = { actor: 'role:authority' }
 
 /** Publishes base and delta CRLs, for each key of each CA (RFC 5280, 5). */
@@ -59,14 +61,24 @@ export class CrlService {
     let number = 0
     for (const keyIndex of await this.registry.listKeys(caId)) {
       const ca = await this.registry.getKey(caId, keyIndex)
-      if (isEnded(ca, this.clock.now())) continue
+      if (!isEnded(ca, this.clock.now())) number = await this.publishBase(ca, actor)
+    }
+    return number
+  }
+
+  /** Who is overtaken by another process signs again: the CRL that is asked for knows of all that was before. */
+  private async publishBase(ca: IssuingCa, actor: string): Promise<number> {
+    for (let attempt = 1; ; attempt++) {
       const { base, delta } = await this.situationOf(ca)
       const newest = Math.max(base?.thisUpdate.getTime() ?? 0, delta?.thisUpdate.getTime() ?? 0)
       // No two of them in one second.
       await sleep(Math.max(0, Math.min(1000, newest + 1000 - this.clock.now().getTime())))
-      number = await this.signer.publish(ca, 'base', this.schedule, { actor })
+      try {
+        return await this.signer.publish(ca, 'base', this.schedule, { actor })
+      } catch (error) {
+        if (attempt === mostAttempts || !isAppError(error, 'conflict')) throw error
+      }
     }
-    return number
   }
 
   private async publishDue(ca: IssuingCa): Promise<{ readonly published: number; readonly lookAt: Date }> {
