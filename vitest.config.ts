@@ -37,4 +37,5 @@ if (process.env['CERTKEEP_INTEROP'] === '1') {
   )
 }
 
-export default defineConfig({ resolve: { tsconfigPaths: true }, test: { projects } })
+// Spec files share the modules that a worker has loaded: what they share is code, every server and database is their own.
+export default defineConfig({ resolve: { tsconfigPaths: true }, test: { projects, isolate: false, maxWorkers: 2 } })

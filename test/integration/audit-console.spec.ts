@@ -110,7 +110,8 @@ describe('the audit log at the console', () => {
 
   it('is read and verified from the command line, here and at the console', async () => {
     const there = ['--url', server.url, '--trust', join(home, 'root.pem'), '--token-file', join(home, 'token')]
-    const tail = await certkeep('audit', 'tail', ...there, '-n', '3', '--object', String(requestId), '-o', 'json')
+    const ours = ['--object-type', 'request', '--object', String(requestId)]
+    const tail = await certkeep('audit', 'tail', ...there, '-n', '3', ...ours, '-o', 'json')
     const actions = tail.out
       .trimEnd()
       .split('\n')

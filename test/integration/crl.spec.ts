@@ -147,7 +147,7 @@ describe('a CRL', () => {
     const before = numberOf(await published())
     const intents = () =>
       server.sql<{ number: string; digest: Buffer }>(
-        `SELECT number, tbs_digest AS digest FROM certkeep.crl_intent WHERE number > $1 ORDER BY number`,
+        `SELECT number, tbs_digest AS digest FROM certkeep.crl_intent WHERE number > $1 AND kind = 'base' ORDER BY number`,
         [before]
       )
     await during(server, { table: 'crl', on: 'INSERT', when: `NEW.kind = 'base'` }, async () => {
