@@ -234,6 +234,7 @@ export function sealedKeySample(requestId: RequestId, setting: Setting): NewSeal
   return {
     requestId,
     mode: 'any-agent',
+    quorum: 1,
     sealed: Buffer.from('sealed key'),
     keyFormat: 'capi',
     algorithm: 'rsa',

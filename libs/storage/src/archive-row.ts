@@ -55,6 +55,8 @@ export interface SealedKeyRow {
   readonly requestId: RequestId
   /** How the agents open it; `any-agent`: each of them alone; `threshold`: several together. */
   readonly mode: 'any-agent' | 'threshold'
+  /** So many of the agents open it: 1 in the mode `any-agent`. */
+  readonly quorum: number
   /** ContentInfo, DER. */
   readonly sealed: Buffer
   readonly keyFormat: string

@@ -33,9 +33,11 @@ const SEAL: Statement = {
   text: `
     WITH sealed AS (
       INSERT INTO certkeep.sealed_key (
-        request_id, mode, sealed, key_format, algorithm, bits, content_encryption, sealed_at)
-      SELECT * FROM unnest($1::integer[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::integer[], $7::text[],
-                           $8::timestamptz[])
+        request_id, mode, sealed, key_format, algorithm, bits, content_encryption, sealed_at, quorum, agent_ids)
+      SELECT k.id, k.mode, k.sealed, k.format, k.algorithm, k.bits, k.encryption, k.at, k.quorum, k.agents::integer[]
+      FROM unnest($1::integer[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::integer[], $7::text[],
+                  $8::timestamptz[], $11::integer[], $12::text[])
+        AS k (id, mode, sealed, format, algorithm, bits, encryption, at, quorum, agents)
     ), assigned AS (
       INSERT INTO certkeep.sealed_key_agent (request_id, agent_id) SELECT * FROM unnest($9::integer[], $10::integer[])
     )
@@ -44,9 +46,7 @@ const SEAL: Statement = {
 
 const FIND_SEALED: Statement = {
   text: `
-    SELECT ${selectList(sealedKeyEntity, 's')},
-           ARRAY(SELECT agent_id FROM certkeep.sealed_key_agent WHERE request_id = s.request_id ORDER BY agent_id)
-             AS "agentIds"
+    SELECT ${selectList(sealedKeyEntity, 's')}, s.agent_ids AS "agentIds"
     FROM certkeep.sealed_key AS s WHERE s.request_id = $1`
 }
 
@@ -54,9 +54,7 @@ const FIND_SEALED: Statement = {
 const FIND_SEALED_BEFORE: Statement = {
   name: 'sealed_key_before',
   text: `
-    SELECT ${selectList(sealedKeyEntity, 's')},
-           ARRAY(SELECT agent_id FROM certkeep.sealed_key_agent WHERE request_id = s.request_id ORDER BY agent_id)
-             AS "agentIds"
+    SELECT ${selectList(sealedKeyEntity, 's')}, s.agent_ids AS "agentIds"
     FROM certkeep.request AS r JOIN certkeep.sealed_key AS s ON s.request_id = r.id
     WHERE r.key_id = $2 AND r.public_key = $3 AND r.requester_id = $1 AND r.state IN ('issued', 'revoked')
     ORDER BY r.id DESC LIMIT 1`
@@ -132,7 +130,9 @@ export class ArchiveStore {
       keys.map(({ contentEncryption }) => contentEncryption),
       keys.map(({ sealedAt }) => sealedAt),
       pairs.map(({ requestId }) => requestId),
-      pairs.map(({ agentId }) => agentId)
+      pairs.map(({ agentId }) => agentId),
+      keys.map(({ quorum }) => quorum),
+      keys.map(({ agentIds }) => `{${agentIds.toSorted((a, b) => a - b).join(',')}}`)
     ])
   }
 

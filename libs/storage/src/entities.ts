@@ -216,6 +216,7 @@ export const envelopeEntity = entity<EnvelopeRow>('archived_key_envelope', {
 export const sealedKeyEntity = entity<SealedKeyRow>('sealed_key', {
   requestId: key(integer),
   mode: text,
+  quorum: integer,
   sealed: bytes,
   keyFormat: text,
   algorithm: text,

@@ -143,18 +143,18 @@ export class SealService {
     { plaintext }: OpenedKey,
     publicKey: PublicKeyInfo,
     { settings, agents: chosen }: Sealing
-  ): Promise<Pick<NewSealedKey, 'mode' | 'sealed' | 'contentEncryption'>> {
+  ): Promise<Pick<NewSealedKey, 'mode' | 'quorum' | 'sealed' | 'contentEncryption'>> {
     const { entropy } = this
     const agents = chosen.map(agent => agent.certificate)
     if (settings.mode === 'threshold') {
       const { mode, threshold } = settings
       const sealed = await sealToThreshold({ plaintext, publicKey, agents, threshold, entropy })
       verifyThresholdSealedKey(sealed, { agents, threshold, publicKey })
-      return { mode, sealed, contentEncryption: 'aes-256-gcm' }
+      return { mode, quorum: threshold, sealed, contentEncryption: 'aes-256-gcm' }
     }
     const sealed = sealToAgents({ plaintext, agents, entropy })
     verifySealedKey(sealed, agents)
-    return { mode: settings.mode, sealed, contentEncryption: 'aes-256-cbc' }
+    return { mode: settings.mode, quorum: 1, sealed, contentEncryption: 'aes-256-cbc' }
   }
 }
 
