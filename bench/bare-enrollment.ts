@@ -132,7 +132,7 @@ async function openBareEnrollment(
 function describe(archived: boolean, begins: 'with-request' | 'with-decision'): string {
   if (begins === 'with-decision') return '2 RSA-2048 signatures; 3 commits, those after the first for up to 32 at once'
   return archived
-    ? '2 RSA-2048 verifications, 1 decryption, 1 comparison of the key pair, 2 encryptions to agents, 2 signatures; 4 commits, those after the first for up to 32 at once'
+    ? '2 RSA-2048 verifications, 1 decryption, 1 comparison of the key pair, 3 encryptions to agents, 2 signatures; 4 commits, those after the first for up to 32 at once'
     : '1 RSA-2048 verification, 2 signatures; 3 commits, those after the first for up to 32 at once'
 }
 
@@ -175,19 +175,20 @@ function stepsOf(pool: pg.Pool, sizes: RowSizes): Steps {
 interface Keys {
   verify(): Promise<void>
   sign(): Promise<void>
-  /** Opens an archived key, compares it with its public half and encrypts it to two agents. */
+  /** Opens an archived key, compares it with its public half and encrypts it to three agents. */
   reseal(): void
 }
 
 function makeKeys(): Keys {
   const [ca, exchange, subscriber] = [makeKey(), makeKey(), makeKey()]
-  const agents = [makeKey(), makeKey()].map(key => createPublicKey(key))
+  const agents = [makeKey(), makeKey(), makeKey()].map(key => createPublicKey(key))
   const publicKey = createPublicKey(subscriber)
   const message = randomBytes(1500)
   const signature = sign('sha256', message, subscriber)
   const contentKey = randomBytes(32)
   const iv = randomBytes(16)
   const padding = constants.RSA_PKCS1_PADDING
+  const oaep = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' }
   const wrapped = publicEncrypt({ key: createPublicKey(exchange), padding }, contentKey)
   const encrypt = (plain: Uint8Array): Buffer => {
     const cipher = createCipheriv('aes-256-cbc', contentKey, iv)
@@ -212,7 +213,7 @@ function makeKeys(): Keys {
       const opened = createPrivateKey({ key: plain, format: 'der', type: 'pkcs8' })
       if (!createPublicKey(opened).equals(publicKey)) throw new Error('The archived key is another one.')
       encrypt(plain)
-      for (const agent of agents) publicEncrypt({ key: agent, padding }, contentKey)
+      for (const agent of agents) publicEncrypt({ key: agent, ...oaep }, contentKey)
     }
   }
 }

@@ -6,6 +6,7 @@ import type { Benchmark, Cost, Observed, Plan } from './benchmark.js'
 import { costOfEach, cpuSoFar } from './costs.js'
 import { buildArchivedRequest, buildPlainRequest, subscriberOf, type Subscriber } from './enrollment-requests.js'
 import { runLoad, type LoadResult } from './load.js'
+import { measureSealing } from './seal-cost.js'
 import { startMeasuredServer, type MeasuredServer } from './measured-server.js'
 import { residentMiB } from './process-usage.js'
 import { subscriberKeys } from './subscriber-keys.js'
@@ -17,7 +18,9 @@ const residentEvery = 1000
 
 /** An enrollment benchmark: with the private key in the request, or without. */
 export function enrollmentBenchmark(archived: boolean): Benchmark {
-  const body = archived ? 'a CMC request with its RSA-2048 key to be archived for two agents' : 'a PKCS#10 request'
+  const body = archived
+    ? 'a CMC request with its RSA-2048 key to be archived, for two of three agents to open'
+    : 'a PKCS#10 request'
   return {
     name: archived ? 'enroll-archived' : 'enroll-plain',
     operation: `Submit over HTTPS, on a kept connection, of ${body}, until the certificate is issued and the answer here.`,
@@ -50,14 +53,15 @@ class Enrollments {
     // The first hundreds are slow while the engine learns what is hot; they tell how many requests will be needed.
     const { rate } = await this.load(Math.max(...this.plan.concurrency), warmUp, Infinity, () => undefined)
     const most = this.plan.operations ?? Math.ceil(rate * this.plan.seconds * 3)
+    const parameters = await this.parameters()
     for (const concurrency of this.plan.concurrency) {
       this.say(`${this.name}: ${concurrency} at a time`)
-      observed.push(await this.level(concurrency, most))
+      observed.push({ ...(await this.level(concurrency, most)), parameters })
     }
     return observed
   }
 
-  private async level(concurrency: number, most: number): Promise<Observed> {
+  private async level(concurrency: number, most: number): Promise<Omit<Observed, 'parameters'>> {
     const { database, pid } = this.server
     const residentAlong: { operations: number; miB: number }[] = []
     await database.checkpoint()
@@ -74,7 +78,6 @@ class Enrollments {
     const { operations, rate } = result
     return {
       name: this.name,
-      parameters: await this.parameters(),
       concurrency,
       operations,
       seconds: result.seconds,
@@ -169,13 +172,23 @@ class Enrollments {
     }
   }
 
+  private async sealing(): Promise<Observed['parameters']> {
+    await using client = this.server.connect(0)
+    const cost = await measureSealing(client, this.subscribers[0] as Subscriber)
+    return {
+      recoveryAgents: '2 of 3',
+      sealCpuMs: cost.threshold.toFixed(2),
+      anyAgentSealCpuMs: cost.anyAgent.toFixed(2)
+    }
+  }
+
   private async parameters(): Promise<Observed['parameters']> {
     const { database } = this.server
     return {
       caKey: 'rsa-2048',
       subscriberKey: 'rsa-2048',
       template: this.archived ? 'UserEncryption' : 'UserSignature',
-      recoveryAgents: this.archived ? 2 : 0,
+      ...(this.archived ? await this.sealing() : {}),
       fsync: await database.setting('fsync'),
       synchronousCommit: await database.setting('synchronous_commit')
     }

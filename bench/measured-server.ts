@@ -54,7 +54,7 @@ limits: { requestsPerMinute: 0, failuresPerMinute: 0 }
 const caName = 'Bench CA'
 const accounts = 16
 
-/** Makes an installation in a temporary directory (an RSA-2048 CA, two recovery agents, accounts) and serves it. */
+/** Makes an installation in a temporary directory (an RSA-2048 CA, three recovery agents, accounts) and serves it. */
 export async function startMeasuredServer({
   profileDirectory,
   prepare
@@ -121,7 +121,7 @@ async function furnish(
 ): Promise<{ readonly root: string; readonly tokens: readonly string[] }> {
   const { pem } = await createRootCa({ name: caName, key: 'rsa-2048', years: 10 })
   const passwordFile = join(config.home, 'agents.password')
-  for (const number of [1, 2]) {
+  for (const number of [1, 2, 3]) {
     await newAgent({ name: `Agent ${number}`, out: join(home, `agent${number}.p12`), passwordFile })
   }
   const tokens: string[] = []

@@ -1,5 +1,5 @@
 import { CaStore, TemplateStore } from '@app/storage'
-import type { CertificateTemplate } from '@app/templates'
+import { builtInTemplates, type CertificateTemplate } from '@app/templates'
 import { vi } from 'vitest'
 import type { TestServer } from './server.js'
 
@@ -26,4 +26,12 @@ export async function offerTemplate(server: TestServer, template: CertificateTem
   const id = await templates.add(template, { actor: 'local:author' }, now)
   await templates.activate(id, { actor: 'EXAMPLE\\activator' }, now)
   await new CaStore(dataSource).addOffer(server.ca.id, template.name, { actor: 'EXAMPLE\\activator' }, now)
+}
+
+/** Has a server's keys of `UserEncryption` sealed as AD CS does it from now on: to each of three agents alone. */
+export async function sealToAnyAgent(server: TestServer): Promise<void> {
+  const found = builtInTemplates().find(({ name }) => name === 'UserEncryption')
+  if (found === undefined) throw new Error('There is no template UserEncryption.')
+  const minorVersion = found.minorVersion + 1
+  await offerTemplate(server, { ...found, minorVersion, archival: { mode: 'any-agent', agentCount: 3 } })
 }

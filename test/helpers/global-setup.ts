@@ -1,6 +1,8 @@
+import { generateKeyPair } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { startEmbeddedPostgres } from '@app/platform'
 import { ensureRoles, migrate, PROCESS_ROLES, type ProcessRole } from '@app/storage'
 import { Client } from 'pg'
@@ -20,6 +22,8 @@ export interface ProvidedPostgres {
 declare module 'vitest' {
   interface ProvidedContext {
     readonly postgres: ProvidedPostgres
+    /** The private keys of the servers' recovery agents, PEM: made once for the run, for RSA keys are dear to make. */
+    readonly agentKeys: readonly string[]
   }
 }
 
@@ -27,6 +31,7 @@ const TEMPLATE = 'certkeep_template'
 
 interface Cluster {
   readonly provided: ProvidedPostgres
+  readonly agentKeys: readonly string[]
   stop(): Promise<void>
 }
 
@@ -39,6 +44,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   held.users++
   const cluster = await held.cluster
   project.provide('postgres', cluster.provided)
+  project.provide('agentKeys', cluster.agentKeys)
   return async () => {
     held.users--
     if (held.users > 0) return
@@ -56,11 +62,20 @@ async function startCluster(): Promise<Cluster> {
     rmSync(running.directory, { recursive: true, force: true })
   }
   try {
-    return { provided: await prepareTemplate(running.settings), stop }
+    const [provided, agentKeys] = await Promise.all([prepareTemplate(running.settings), makeAgentKeys()])
+    return { provided, agentKeys, stop }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+function makeAgentKeys(): Promise<readonly string[]> {
+  const privateKeyEncoding = { type: 'pkcs8', format: 'pem' } as const
+  const publicKeyEncoding = { type: 'spki', format: 'pem' } as const
+  const options = { modulusLength: 2048, privateKeyEncoding, publicKeyEncoding }
+  const make = promisify(generateKeyPair)
+  return Promise.all([1, 2, 3].map(async () => (await make('rsa', options)).privateKey))
 }
 
 interface OwnerSettings {

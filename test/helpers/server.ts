@@ -24,7 +24,7 @@ import { openInstallation } from '../../apps/cli/src/installation.js'
 import { startServer, type RunningServer } from '../../apps/cli/src/server.js'
 import { CaSetup } from '../../apps/authority/src/ca/ca-setup.js'
 import { createTestDatabase, type TestDatabase } from './database.js'
-import { makeRecoveryAgent, type RecoveryAgent } from './recovery-agent.js'
+import { makeRecoveryAgents, type RecoveryAgent } from './recovery-agent.js'
 
 /** A server in this process, with all roles, on a database of its own. */
 export interface TestServer {
@@ -90,7 +90,7 @@ export interface TestServerOptions {
    * Makes the CA a subordinate: gets its PKCS#10, gives its certificate and those of its parents, the root among them.
    */
   readonly certify?: (request: Uint8Array) => Promise<readonly Uint8Array[]>
-  /** How many recovery agents there are. */
+  /** How many recovery agents there are; 3 unless told, which is what the built-in template demands. */
   readonly agents?: number
   readonly settings?: SettingsInput
 }
@@ -107,9 +107,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   })
   const caName = options.caName ?? 'Test CA'
   const { root: rootCertificate, ...ca } = await makeCa(config, caName, options)
-  const agents = await Promise.all(
-    Array.from({ length: options.agents ?? 2 }, (_, index) => makeRecoveryAgent(`Agent ${index + 1}`))
-  )
+  const agents = await makeRecoveryAgents(options.agents ?? 3)
   await addAgents(database, ca.id, agents)
   let running = await startServer(config, log)
   const ports = (): NonNullable<RunningServer['ports']> => {

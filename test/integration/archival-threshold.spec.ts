@@ -3,35 +3,24 @@ import { CR_DISP_ISSUED, CR_IN_CMC, Enrollment, FR_PROP_FULLRESPONSE, type Accep
 import { toHex } from '@app/core'
 import { decodeThresholdSealedKey, keyBlobToPkcs8, openWithShares, transferShare } from '@app/escrow'
 import { decrypterOf } from '@app/keys'
-import { builtInTemplates } from '@app/templates'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { offerTemplate } from '../helpers/administration.js'
 import { freshEntropy, rejectionOf } from '../helpers/escrow-samples.js'
 import { makeRecoveryAgent, type RecoveryAgent } from '../helpers/recovery-agent.js'
 import { startTestServer, type TestServer } from '../helpers/server.js'
 import { sealedKeyOf } from '../helpers/submission.js'
 
-const template = 'TogetherOnly'
 let server: TestServer
 
 beforeAll(async () => {
-  server = await startTestServer({ agents: 3 })
-  const [encryption] = builtInTemplates()
-  if (encryption === undefined) throw new Error('There is no template to start from.')
-  await offerTemplate(server, {
-    ...encryption,
-    name: template,
-    oid: '2.25.99',
-    archival: { mode: 'threshold', agentCount: 3, threshold: 2 }
-  })
+  server = await startTestServer()
 })
 
 afterAll(async () => {
   await server.stop()
 })
 
-describe('a template whose keys several agents open together', () => {
-  it('has the key sealed to each of its agents, before the certificate is issued', async () => {
+describe('the built-in template that archives keys', () => {
+  it('has the key sealed to three agents, two of whom open it together, before the certificate is issued', async () => {
     const { requestId, accepted } = await enroll()
     const { mode, sealed, agentIds, contentEncryption } = await sealedKeyOf(server, requestId)
     expect({ mode, contentEncryption, agents: agentIds.length }).toEqual({
@@ -69,7 +58,7 @@ async function enroll(): Promise<{ readonly requestId: number; readonly accepted
   await using request = server.connect(await server.addPrincipal())
   const exchange = await request.getCACertificate({ exchange: true })
   const enrollment = new Enrollment({ privateKeyArchiveCertificate: exchange, trust: server.root })
-  const cmc = await enrollment.createRequest({ type: 'cmc', template: { name: template } })
+  const cmc = await enrollment.createRequest({ type: 'cmc', template: { name: 'UserEncryption' } })
   expect(await request.submit(cmc, { flags: CR_IN_CMC })).toBe(CR_DISP_ISSUED)
   const accepted = await enrollment.acceptResponse(await request.getFullResponseProperty(FR_PROP_FULLRESPONSE))
   return { requestId: request.requestId, accepted }

@@ -61,7 +61,8 @@ beforeAll(async () => {
   ])
   await Promise.all([
     talk('directory', 'token', 'alice', '--out', 'alice.token'),
-    talk('directory', 'token', 'EXAMPLE\\web', '--out', 'web.token')
+    talk('directory', 'token', 'EXAMPLE\\web', '--out', 'web.token'),
+    talk('agent', 'new', 'Third', '--out', 'agent3.p12', '--password-file', 'agents.password')
   ])
 })
 
@@ -302,7 +303,7 @@ describe('commands for the person at the machine', () => {
     expect(JSON.parse(findings)).toMatchObject({ templates: 1, errors: 0, findings: [], notShown: [] })
     expect(unsafe.code).toBe(1)
     expect(JSON.parse(unsafe.stdout)).toMatchObject({ errors: 1, findings: [{ rule: 'ESC2', object: 'Team' }] })
-    expect(imported).toMatch(/^Team 100\.1 is draft \d+\. An operator activates it/)
+    expect(imported).toMatch(/^Team 100\.2 is draft \d+\. An operator activates it/)
     const ldif = await data('template', 'export', '--format', 'ldif', '--base', 'DC=example,DC=org', 'WebServer')
     expect(ldif).toMatch(/^version: 1\n\ndn: CN=WebServer,CN=Certificate Templates,/)
     expect(refusal(await program.run('template', 'show', 'Nothing'))).toEqual({
@@ -318,7 +319,8 @@ describe('commands for the person at the machine', () => {
     const agents = JSON.parse(await data('agent', 'list', '-o', 'json')) as object[]
     expect(agents).toMatchObject([
       { id: 1, name: 'First', state: 'active', usable: true },
-      { id: 2, name: 'Second', state: 'retired', usable: false }
+      { id: 2, name: 'Second', state: 'retired', usable: false },
+      { id: 3, name: 'Third', state: 'active', usable: true }
     ])
     expect(refusal(await program.run('agent', 'retire', '2'))).toEqual({ code: 6, stdout: '', error: 'conflict' })
   })

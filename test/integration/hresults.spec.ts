@@ -216,7 +216,7 @@ const CAUSES: Readonly<Record<Exclude<HresultSymbol, 'S_OK'>, Cause>> = {
       const agents = new AgentStore((await server.database.open('owner')).dataSource)
       const [first] = await agents.list(server.ca.id)
       if (first === undefined) throw new Error('The server has no recovery agent.')
-      // One agent, where the template demands two.
+      // One agent, where the template demands three.
       await agents.add({ ...first, caId: third.id }, { actor: 'test' })
       return statusAt(third, await archival({}, third))
     }

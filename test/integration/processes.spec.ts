@@ -86,6 +86,9 @@ async function setUp(owner: Program): Promise<void> {
     owner.succeed('agent', 'add', 'second.pem', '--name', 'Second'),
     owner.succeed('directory', 'token', 'alice', '--out', 'alice.token')
   ])
+  const third = await makeRecoveryAgent('Agent')
+  writeFileSync(join(directory, 'third.pem'), encodePem('CERTIFICATE', third.certificate.raw))
+  await owner.succeed('agent', 'add', 'third.pem', '--name', 'Third')
 }
 
 function enroll(name: string, ...more: readonly string[]): readonly string[] {

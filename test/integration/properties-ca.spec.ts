@@ -84,8 +84,8 @@ const values: Readonly<Record<number, (value: PropertyValue) => void | Promise<v
   21: value => expect(value).toBe(50),
   22: value => expect(value).toBe('localhost'),
   23: value => expect(value).toBe(1),
-  24: value => expect(value).toBe(2),
-  25: value => expect(value).toBe(2),
+  24: value => expect(value).toBe(3),
+  25: value => expect(value).toBe(3),
   26: value => expect(hex(value)).toBe(hex(server.agents[0]?.certificate.raw)),
   27: value => expect(value).toBe(3),
   28: value => expect(value).toBe(1),
@@ -164,7 +164,7 @@ describe('a property of a CA', () => {
   it.each(indexed.filter(({ id }) => !EMPTY.has(id)))(
     '$id $name refuses an index that does not exist',
     async ({ id }) => {
-      await expect(client.getCAProperty(id, 2)).rejects.toMatchObject({ code: 'invalid_argument' })
+      await expect(client.getCAProperty(id, 3)).rejects.toMatchObject({ code: 'invalid_argument' })
     }
   )
 
@@ -209,8 +209,8 @@ describe('a property of a CA', () => {
     }
     await server.sql(`UPDATE certkeep.recovery_agent SET not_after = now() - interval '1 day' WHERE id = 2`)
     expect(await client.getCAProperty('KRACERTSTATE', 1)).toBe(0)
-    expect(await client.getCAProperty('KRACERTUSEDCOUNT')).toBe(1)
-    expect(await client.getCAProperty('KRACERTCOUNT')).toBe(2)
+    expect(await client.getCAProperty('KRACERTUSEDCOUNT')).toBe(2)
+    expect(await client.getCAProperty('KRACERTCOUNT')).toBe(3)
   })
 })
 

@@ -3,7 +3,7 @@ import { Enrollment, type EnrollmentSettings, type RequestType } from '@app/clie
 import { builtInTemplates, ENROLLMENT_FLAG, flagWord, type CertificateTemplate } from '@app/templates'
 import { decodeCertificate } from '@app/x509'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { offerTemplate } from '../helpers/administration.js'
+import { offerTemplate, sealToAnyAgent } from '../helpers/administration.js'
 import { startTestServer, type TestServer } from '../helpers/server.js'
 import { exchangeCmc, requestRowOf, submitBytes, fullResponseOf } from '../helpers/submission.js'
 import { runJava, runOpenssl } from './programs.js'
@@ -26,6 +26,7 @@ beforeAll(async () => {
     displayName: 'Held Encryption',
     enrollmentFlags: flagWord(ENROLLMENT_FLAG.INCLUDE_SYMMETRIC_ALGORITHMS, ENROLLMENT_FLAG.PEND_ALL_REQUESTS)
   }
+  await sealToAnyAgent(server)
   await offerTemplate(server, { ...userEncryption(), ...held })
   await using client = server.connect(await server.addPrincipal())
   exchange = await client.getCACertificate({ exchange: true })

@@ -2,6 +2,7 @@ import { Enrollment, FR_PROP_FULLRESPONSE } from '@app/client'
 import type { KeySpec } from '@app/keys'
 import { decodeCertificate, formatName } from '@app/x509'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sealToAnyAgent } from '../helpers/administration.js'
 import { startTestServer, type TestServer } from '../helpers/server.js'
 import { runJava, runOpenssl } from './programs.js'
 import { openSealedKeyWithOpenssl } from './sealed-keys.js'
@@ -71,6 +72,7 @@ describe.each<readonly [KeySpec, scheme: string]>([
 
   beforeAll(async () => {
     server = await startTestServer({ key })
+    await sealToAnyAgent(server)
     enrolled = await enroll(server)
   })
 
@@ -150,6 +152,7 @@ describe('a CA below others that are of OpenSSL', () => {
 
   beforeAll(async () => {
     server = await startTestServer({ caName: 'Subordinate CA', key: 'p-256', certify: certifyByOpenssl })
+    await sealToAnyAgent(server)
     enrolled = await enroll(server)
     issued = await directory.putCertificates('issued.pem', enrolled.certificate)
   })

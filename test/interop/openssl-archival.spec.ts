@@ -4,6 +4,7 @@ import { buildCmcRequest } from '@app/cmc'
 import type { KeySpec } from '@app/keys'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TEMPLATE_EXTENSION } from '../helpers/cmc-messages.js'
+import { sealToAnyAgent } from '../helpers/administration.js'
 import { startTestServer, type TestPrincipal, type TestServer } from '../helpers/server.js'
 import { fullResponseOf, requestRowOf, submitBytes } from '../helpers/submission.js'
 import { nameOf, signSample, toSampleKey } from '../helpers/x509-samples.js'
@@ -99,6 +100,7 @@ describe('a key that OpenSSL has generated and encrypted', () => {
 
   beforeAll(async () => {
     server = await startTestServer()
+    await sealToAnyAgent(server)
     requester = await server.addPrincipal()
   })
 

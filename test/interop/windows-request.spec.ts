@@ -48,7 +48,8 @@ async function startWithExchangeKey(): Promise<TestServer> {
 function windowsUser(changes: Partial<CertificateTemplate> = {}): CertificateTemplate {
   const base = builtInTemplates().find(({ name }) => name === 'UserEncryption')
   if (base === undefined) throw new Error('There is no template UserEncryption.')
-  return { ...base, ...windowsTemplate, name: 'WindowsUser', allowSha1ProofOfPossession: true, ...changes }
+  const archival = { mode: 'any-agent', agentCount: 3 } as const
+  return { ...base, ...windowsTemplate, name: 'WindowsUser', allowSha1ProofOfPossession: true, archival, ...changes }
 }
 
 async function publicKeyOf(certificate: string): Promise<Buffer> {

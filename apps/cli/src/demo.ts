@@ -2,21 +2,33 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { AppError, asId, equalBytes, type RequestId } from '@app/core'
-import { CertRequest, CR_DISP_ISSUED, CR_IN_CMC, Enrollment, fetchTrustedRoot, FR_PROP_FULLRESPONSE } from '@app/client'
-import { writeNewFile } from '@app/files'
+import { AppError, asId, equalBytes, systemClock, type RequestId } from '@app/core'
+import {
+  CertRequest,
+  CR_DISP_ISSUED,
+  CR_IN_CMC,
+  Enrollment,
+  fetchTrustedRoot,
+  FR_PROP_FULLRESPONSE,
+  makeRecoveryRecipient,
+  readPkcs12
+} from '@app/client'
+import { encodePem } from '@app/der'
+import { keyBlobToPkcs8, openWithShares, transferShare } from '@app/escrow'
+import { decrypterOf } from '@app/keys'
 import { createLogger, loadConfig } from '@app/platform'
 import { ArchiveStore, openDatabase } from '@app/storage'
+import { decodeCertificate } from '@app/x509'
+import { systemEntropy } from './administration/administration.js'
 import { newAgent } from './administration/agent-actions.js'
 import { addPrincipal, issueToken } from './administration/directory-actions.js'
-import { openKey } from './client/open-key.js'
 import { startServer, type RunningServer } from './server.js'
 
 const caName = 'Certkeep Root CA'
 
 /**
  * The main job on an installation of its own, in a folder that is removed at the end: a key is archived, its
- * certificate issued, the response accepted, the archived key opened by a recovery agent and compared.
+ * certificate issued, the response accepted, the archived key recovered by two of three agents and compared.
  */
 export async function demo(options: { readonly keep?: boolean }): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'certkeep-demo-'))
@@ -53,7 +65,8 @@ async function enrollAndRecover(server: RunningServer, url: string, home: string
   const passwordFile = join(home, 'agents.password')
   for (const [file, name] of [
     ['agent1.p12', 'First Agent'],
-    ['agent2.p12', 'Second Agent']
+    ['agent2.p12', 'Second Agent'],
+    ['agent3.p12', 'Third Agent']
   ] as const) {
     await newAgent({ name, out: join(home, file), passwordFile })
     tell(`Recovery agent "${name}": ${file}`)
@@ -93,35 +106,63 @@ async function enrollAndRecover(server: RunningServer, url: string, home: string
   await recover(server, request.requestId, certificate, home)
 }
 
-/** One agent opens the sealed key on its own, with `certkeep key open`. */
+/** Two of the three agents hand their shares to a recipient, who rebuilds the key. */
 async function recover(
   server: RunningServer,
   requestId: number,
   certificate: X509Certificate,
   home: string
 ): Promise<void> {
-  const sealedFile = join(home, 'alice.sealed')
+  const sealed = await sealedKeyOf(server, requestId)
+  const parts = { clock: systemClock, entropy: systemEntropy }
+  const recipient = await makeRecoveryRecipient({
+    name: `Recovery of request ${requestId}`,
+    validitySeconds: 60,
+    ...parts
+  })
+  const transferred = await Promise.all(
+    ['agent1.p12', 'agent3.p12'].map(file => shareOf(join(home, file), sealed, recipient.certificate, home))
+  )
+  const recovered = await openWithShares({
+    sealed,
+    transferred,
+    decrypter: decrypterOf(recipient.privateKey),
+    use: ({ plaintext }) => createPublicKey(Buffer.from(encodePem('PRIVATE KEY', keyBlobToPkcs8(plaintext))))
+  })
+  const spki = { type: 'spki', format: 'der' } as const
+  const original = createPublicKey(readFileSync(join(home, 'alice', 'key.pem'))).export(spki)
+  const found = recovered.export(spki)
+  if (!equalBytes(found, original) || !equalBytes(found, certificate.publicKey.export(spki))) {
+    throw new AppError('archived_key_mismatch', 'The recovered key is not the original one.')
+  }
+  tell('"First Agent" and "Third Agent" opened it together. It is the original key, and that of the certificate.')
+}
+
+async function sealedKeyOf(server: RunningServer, requestId: number): Promise<Uint8Array> {
   const database = await openDatabase(server.installation.connection('archive'))
   try {
     const key = await new ArchiveStore(database.dataSource).findSealed(asId<RequestId>(requestId))
     if (key === undefined) throw new AppError('not_found', `Request ${requestId} has no sealed key.`)
-    await writeNewFile(sealedFile, key.sealed, 0o600)
     tell(
-      `Sealed key of request ${requestId}: ${key.sealed.length} bytes for ${key.agentIds.length} agents, alice.sealed`
+      `Sealed key of request ${requestId}: ${key.sealed.length} bytes for ${key.agentIds.length} agents, of whom two open it together.`
     )
+    return key.sealed
   } finally {
     await database.close()
   }
-  const recoveredFile = join(home, 'recovered.pem')
-  const agent = { agent: join(home, 'agent2.p12'), passwordFile: join(home, 'agents.password'), out: recoveredFile }
-  await openKey(sealedFile, agent, { say: () => undefined, progress: () => undefined })
-  const spki = { type: 'spki', format: 'der' } as const
-  const recovered = createPublicKey(readFileSync(recoveredFile)).export(spki)
-  const original = createPublicKey(readFileSync(join(home, 'alice', 'key.pem'))).export(spki)
-  if (!equalBytes(recovered, original) || !equalBytes(recovered, certificate.publicKey.export(spki))) {
-    throw new AppError('archived_key_mismatch', 'The recovered key is not the original one.')
-  }
-  tell('"Second Agent" opened the sealed key: recovered.pem. It is the original key, and that of the certificate.')
+}
+
+async function shareOf(file: string, sealed: Uint8Array, recipient: Uint8Array, home: string): Promise<Uint8Array> {
+  const password = readFileSync(join(home, 'agents.password'), 'utf8').trim()
+  const { privateKey, certificate } = await readPkcs12(readFileSync(file), password)
+  if (certificate === undefined) throw new AppError('internal', `${file} has no certificate.`)
+  return transferShare({
+    sealed,
+    decrypter: decrypterOf(privateKey),
+    agent: decodeCertificate(certificate),
+    recipient: decodeCertificate(recipient),
+    entropy: systemEntropy
+  })
 }
 
 /** The demonstration is the same whatever is set for the machine's own installation. */

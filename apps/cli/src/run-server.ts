@@ -43,6 +43,7 @@ To become its administrator, within 24 hours, in another terminal in this folder
 A first certificate, in another terminal in this folder:
   npx certkeep agent new "First Agent" --out agent1.p12 --password-file agents.password
   npx certkeep agent new "Second Agent" --out agent2.p12 --password-file agents.password
+  npx certkeep agent new "Third Agent" --out agent3.p12 --password-file agents.password
   npx certkeep directory add alice --kind user --domain EXAMPLE --upn alice@example.org --mail alice@example.org
   npx certkeep directory token alice --out alice.token
   npx certkeep bootstrap --url ${url} --fingerprint ${fingerprint} --token-file alice.token

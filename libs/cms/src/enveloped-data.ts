@@ -129,8 +129,6 @@ export function findRecipient(
 }
 
 /**
- * Reads the next recipient; throws as {@link decodeEnvelopedData}.
- *
  * ```asn1
  * RecipientInfo ::= CHOICE {
  *   ktri   KeyTransRecipientInfo,
@@ -145,7 +143,7 @@ export function findRecipient(
  *   encryptedKey            OCTET STRING }
  * ```
  */
-export function decodeRecipient(reader: DerReader): KeyTransRecipient {
+function decodeRecipient(reader: DerReader): KeyTransRecipient {
   const other = REFUSED_RECIPIENTS.get(reader.nextTag)
   if (other !== undefined) {
     throw new AppError(

@@ -76,7 +76,7 @@ const base: DecisionInput = {
   hasArchivedKey: false,
   requester: alice,
   offered,
-  ca: { name: 'Example CA', notAfter: new Date('2035-01-01T00:00:00Z'), recoveryAgents: 2 },
+  ca: { name: 'Example CA', notAfter: new Date('2035-01-01T00:00:00Z'), recoveryAgents: 3 },
   now: new Date('2030-01-01T00:00:00Z')
 }
 
@@ -254,7 +254,7 @@ describe('what is denied', () => {
     [
       'no_valid_recovery_agent',
       'archival with too few recovery agents',
-      { request: named('UserEncryption'), hasArchivedKey: true, ca: { ...base.ca, recoveryAgents: 1 } }
+      { request: named('UserEncryption'), hasArchivedKey: true, ca: { ...base.ca, recoveryAgents: 2 } }
     ],
     ['ca_certificate_invalid', 'everybody once the CA has expired', { now: new Date('2035-01-01T00:00:00Z') }]
   ])('%s: %s', (code, _what, change) => {

@@ -64,7 +64,7 @@ const base: DecisionInput = {
   hasArchivedKey: false,
   requester: alice,
   offered,
-  ca: { name: 'Example CA', notAfter: new Date('2035-01-01T00:00:00Z'), recoveryAgents: 2 },
+  ca: { name: 'Example CA', notAfter: new Date('2035-01-01T00:00:00Z'), recoveryAgents: 3 },
   now
 }
 

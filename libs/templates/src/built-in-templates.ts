@@ -63,6 +63,8 @@ const userEncryption: CertificateTemplate = {
   name: 'UserEncryption',
   displayName: 'User Encryption (archived key)',
   oid: TEMPLATE_OID.UserEncryption,
+  // 1 had two agents of whom each opens a key alone; installations that have it keep it.
+  minorVersion: 2,
   enrollmentFlags: ENROLLMENT_FLAG.INCLUDE_SYMMETRIC_ALGORITHMS,
   privateKeyFlags: flagWord(PRIVATE_KEY_FLAG.REQUIRE_PRIVATE_KEY_ARCHIVAL, PRIVATE_KEY_FLAG.EXPORTABLE_KEY),
   subjectNameFlags: userNames,
@@ -71,7 +73,7 @@ const userEncryption: CertificateTemplate = {
   keySpec: 1,
   algorithms: { ...base.algorithms, ...aes256 },
   enroll: ['Domain Users'],
-  archival: { mode: 'any-agent', agentCount: 2 }
+  archival: { mode: 'threshold', agentCount: 3, threshold: 2 }
 }
 
 const userSignature: CertificateTemplate = {

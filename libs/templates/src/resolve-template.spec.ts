@@ -41,11 +41,11 @@ describe('resolving the template of a request', () => {
     ['template_conflict', 'two names of which one is unknown', { names: ['UserEncryption', 'Smartcard'] }],
     ['template_conflict', 'a name and the identifier of another', { names: ['UserEncryption'], oid: signature!.oid }],
     ['template_version', 'a newer major version', { names: [], oid: encryption!.oid, major: 101, minor: 0 }],
-    ['template_version', 'a newer minor version', { names: [], oid: encryption!.oid, major: 100, minor: 2 }],
+    ['template_version', 'a newer minor version', { names: [], oid: encryption!.oid, major: 100, minor: 3 }],
     [
       'template_version',
       'a newer minor version under an older major one',
-      { names: [], oid: encryption!.oid, major: 1, minor: 2 }
+      { names: [], oid: encryption!.oid, major: 1, minor: 3 }
     ],
     ['resolved', 'any version of a template of schema version 1', { names: [], oid: '1.2.3', major: 101, minor: 9 }]
   ])('answers %s to %s', (code, _what, reference) => {

@@ -37,9 +37,9 @@ describe('the flags of a template', () => {
 describe('two versions of a template', () => {
   it('differ in members, attributes and flags', () => {
     const { archival: _, ...without } = encryption
-    const later = { ...without, minorVersion: 2, enrollmentFlags: ENROLLMENT_FLAG.PEND_ALL_REQUESTS, approvals: 2 }
+    const later = { ...without, minorVersion: 3, enrollmentFlags: ENROLLMENT_FLAG.PEND_ALL_REQUESTS, approvals: 2 }
     expect(diffTemplates(encryption, later)).toEqual([
-      { member: 'minorVersion', attribute: 'msPKI-Template-Minor-Revision', from: 1, to: 2 },
+      { member: 'minorVersion', attribute: 'msPKI-Template-Minor-Revision', from: 2, to: 3 },
       {
         member: 'enrollmentFlags',
         attribute: 'msPKI-Enrollment-Flag',
