@@ -55,6 +55,7 @@ const LISTS: readonly List[] = [
   queue({ state: 'all', ca: 'Bench CA' }),
   queue({ state: 'all', template: 'WebServer' }),
   queue({ state: 'pending', template: 'WebServer' }),
+  queue({ state: 'all', template: 'UserEncryption', submittedFrom: daysAgo(300), submittedUntil: daysAgo(200) }),
   queue({ state: 'all', requester: account }),
   queue({ state: 'pending', requester: account }),
   queue({ subject: 'filled 7' }),

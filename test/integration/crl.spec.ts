@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OID } from '@app/oid'
-import type { CaId, Clock } from '@app/core'
+import { systemClock, type CaId, type Clock } from '@app/core'
 import { CLOCK, createLogger } from '@app/platform'
-import { CrlStore, RevocationStore, type CrlEntryRow } from '@app/storage'
+import { CrlStore, RevocationStore, type CrlEntryRow, type CrlKind } from '@app/storage'
 import {
   decodeCertificate,
   decodeCrl,
@@ -124,6 +124,44 @@ describe('a CRL', () => {
       }
       await expect(publish(new Overtaken(dataSource))).rejects.toMatchObject({ code: 'conflict' })
       expect(serialsOn(await published())).toContain(serial)
+    } finally {
+      await roles.stop()
+    }
+  })
+
+  it('lists a certificate once when its status changes while what has changed is read, with the newer status', async () => {
+    const [first, second] = [await enroll(), await enroll()]
+    const log = createLogger({ level: 'silent', format: 'json' })
+    const roles = await startRoles(server.running.installation, ['authority'], log)
+    try {
+      const { dataSource } = await server.database.open('authority')
+      /** Reads one row at a time, and somebody gives the first another reason after it was read. */
+      class Changing extends RevocationStore {
+        override async *listChanges(caId: CaId, keyIndex: number, after: number) {
+          let read = 0
+          for await (const page of super.listChanges(caId, keyIndex, after)) {
+            yield page
+            if (++read === 1) await revokeCertificateOf(server, first.requestId, 4)
+          }
+        }
+      }
+      const registry = roles.context.get(CaRegistry, { strict: false })
+      const signer = new CrlSigner(new Changing(dataSource, 1), new CrlStore(dataSource), systemClock)
+      const schedule = { base: 3_600_000, baseOverlap: 0, delta: 600_000, deltaOverlap: 0, revocationDelay: 0 }
+      const publish = async (kind: CrlKind) => {
+        const ca = await registry.getKey(server.ca.id, 0)
+        return signer.publish(ca, kind, { ...schedule, onRevocation: 'none' }, { actor: 'role:authority' })
+      }
+      await server.sql('DELETE FROM certkeep.crl')
+      await publish('base')
+      for (const { requestId } of [first, second]) await revokeQuietly(requestId)
+      const number = await publish('delta')
+      const [row] = await server.sql<{ crl: Buffer }>('SELECT crl FROM certkeep.crl WHERE number = $1', [number])
+      const { entries } = decodeCrl(row?.crl ?? new Uint8Array())
+      expect(entries).toHaveLength(2)
+      const reasons = new Map(entries.map(({ serialNumber, reason }) => [serialHexOf(serialNumber), reason]))
+      expect(reasons.get(first.serial)).toBe('superseded')
+      expect(reasons.get(second.serial)).toBe('keyCompromise')
     } finally {
       await roles.stop()
     }

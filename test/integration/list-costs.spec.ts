@@ -80,6 +80,8 @@ const LISTS = {
   'what was revoked': () => queue({ states: ['revoked'] }),
   'requests of a CA': () => queue({ caIds: [setting.caId] }),
   'requests of a template': () => queue({ templateName: setting.plain.name }),
+  'requests of a template in days that have none': () =>
+    queue({ templateName: 'Rare', submittedFrom: daysAgo(300), submittedUntil: daysAgo(0) }),
   'requests of an account': () => queue({ caIds: [setting.caId], requesterId: account }),
   'requests for a key': () => queue({ keyId: Buffer.alloc(20) }),
   'requests of some days': () => queue({ submittedFrom: daysAgo(5), submittedUntil: daysAgo(4) }),

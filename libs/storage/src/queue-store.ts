@@ -72,6 +72,9 @@ const FIRST_SINCE: Statement = {
     SELECT max(low) AS id FROM search`
 }
 
+/** The states that a partial index is of. Every other state may be that of a million requests. */
+const INDEXED_STATES: ReadonlySet<RequestState> = new Set<RequestState>(['pending', 'denied', 'failed', 'revoked'])
+
 /** Rows of the list that are looked at for words first, for each row that a page shows. */
 const NEAREST = 10
 
@@ -89,14 +92,25 @@ function withCounts(chosen: string, from = 'certkeep.request AS r'): string {
 
 const FIND: Statement = { name: 'queue_find', text: withCounts('WHERE r.id = $1') }
 
+type Comparison = '<' | '>' | '>='
+
+/** How a list is bounded and ordered. */
+interface ListKey {
+  bound(comparison: Comparison, id: RequestId | undefined): void
+  orderBy(direction: 'ASC' | 'DESC'): string
+}
+
 /** The requests that operators look at. For the console. */
 export class QueueStore {
   constructor(private readonly dataSource: DataSource) {}
 
   /** One page, in the order of the requests' numbers, which is that of their submission. */
   async list(filter: QueueFilter, page: QueuePage): Promise<Page<QueueRow, RequestId>> {
-    const conditions = await this.conditionsOf(filter)
-    const rows = await this.read(conditions, page, filter.subject && storableText(filter.subject))
+    const conditions = conditionsOf(filter)
+    const key = keyOf(filter, conditions)
+    for (const [comparison, id] of await this.boundsOf(filter, page)) key.bound(comparison, id)
+    const order = `ORDER BY ${key.orderBy(page.order === 'newest' ? 'DESC' : 'ASC')}`
+    const rows = await this.read(conditions, order, page, filter.subject && storableText(filter.subject))
     return pageOf(rows, page.limit, ({ id }) => id)
   }
 
@@ -106,14 +120,13 @@ export class QueueStore {
    */
   private async read(
     conditions: Conditions,
-    { order, limit, cursor }: QueuePage,
+    inOrder: string,
+    { order, limit }: QueuePage,
     subject: string | undefined
   ): Promise<readonly QueueRow[]> {
-    const [direction, after] = order === 'newest' ? ['DESC', 'r.id < ?'] : ['ASC', 'r.id > ?']
+    const direction = order === 'newest' ? 'DESC' : 'ASC'
     const run = (page: string): Promise<readonly QueueRow[]> =>
       query<QueueRow>(this.dataSource, undefined, { text: `${page} ORDER BY q.id ${direction}` }, conditions.values)
-    conditions.add(after, cursor)
-    const inOrder = `ORDER BY r.id ${direction}`
     const where = conditions.where()
     const most = conditions.limit(limit)
     if (subject === undefined) return run(withCounts(`${where} ${inOrder} ${most}`))
@@ -129,29 +142,60 @@ export class QueueStore {
     return queryOne<QueueRow>(this.dataSource, undefined, FIND, [id])
   }
 
-  private async conditionsOf(filter: QueueFilter): Promise<Conditions> {
-    const { caIds, submittedFrom, submittedUntil, templateName } = filter
-    const conditions = new Conditions()
-      .addText(statesCondition(filter.states))
-      .add('r.requester_id = ?', filter.requesterId)
-      .add('lower(r.template_name) = lower(?)', templateName && storableText(templateName))
-      .add('r.key_id = ?', filter.keyId)
-    // With one, an index gives the rows in their order.
-    if (caIds?.length === 1) conditions.add('r.ca_id = ?', caIds[0])
-    else conditions.add('r.ca_id = ANY (?::integer[])', caIds)
+  /** Between which numbers a page lies. */
+  private async boundsOf(
+    { submittedFrom, submittedUntil }: QueueFilter,
+    { order, cursor }: QueuePage
+  ): Promise<readonly (readonly [Comparison, RequestId | undefined])[]> {
+    const bounds: [Comparison, RequestId | undefined][] = [[order === 'newest' ? '<' : '>', cursor]]
     if (submittedFrom !== undefined) {
-      conditions.add('r.submitted_at >= ?', submittedFrom)
-      conditions.add('r.id >= ?', await this.firstSince(submittedFrom.getTime() - SKEW_MILLISECONDS))
+      bounds.push(['>=', await this.firstSince(submittedFrom.getTime() - SKEW_MILLISECONDS)])
     }
     if (submittedUntil !== undefined) {
-      conditions.add('r.submitted_at < ?', submittedUntil)
-      conditions.add('r.id < ?', await this.firstSince(submittedUntil.getTime() + SKEW_MILLISECONDS))
+      bounds.push(['<', await this.firstSince(submittedUntil.getTime() + SKEW_MILLISECONDS)])
     }
-    return conditions
+    return bounds
   }
 
   private async firstSince(time: number): Promise<RequestId | undefined> {
     const row = await queryOne<{ readonly id: RequestId }>(this.dataSource, undefined, FIRST_SINCE, [new Date(time)])
     return row?.id
+  }
+}
+
+/** Everything but the numbers. */
+function conditionsOf(filter: QueueFilter): Conditions {
+  const { caIds, submittedFrom, submittedUntil } = filter
+  const conditions = new Conditions()
+    .addText(statesCondition(filter.states))
+    .add('r.requester_id = ?', filter.requesterId)
+    .add('r.key_id = ?', filter.keyId)
+    .add('r.submitted_at >= ?', submittedFrom)
+    .add('r.submitted_at < ?', submittedUntil)
+  // With one, an index gives the rows in their order.
+  if (caIds?.length === 1) return conditions.add('r.ca_id = ?', caIds[0])
+  return conditions.add('r.ca_id = ANY (?::integer[])', caIds)
+}
+
+/**
+ * What the list is ordered and bounded by: the number. With a template it is the pair of the template's name and the
+ * number, which only the index of both gives: an equality beside a span of numbers would have the planner read all
+ * numbers of the span, also where none of a million is of the template. States with an index of their own are narrower
+ * than either.
+ */
+function keyOf({ templateName, states }: QueueFilter, conditions: Conditions): ListKey {
+  const name = templateName && storableText(templateName)
+  if (name === undefined || states?.every(state => INDEXED_STATES.has(state))) {
+    conditions.add('lower(r.template_name) = lower(?)', name)
+    return {
+      bound: (comparison, id) => conditions.add(`r.id ${comparison} ?`, id),
+      orderBy: direction => `r.id ${direction}`
+    }
+  }
+  const place = conditions.place(name)
+  for (const comparison of ['>=', '<=']) conditions.addText(`lower(r.template_name) ${comparison} lower(${place})`)
+  return {
+    bound: (comparison, id) => conditions.add(`(lower(r.template_name), r.id) ${comparison} (lower(${place}), ?)`, id),
+    orderBy: direction => `lower(r.template_name) ${direction}, r.id ${direction}`
   }
 }

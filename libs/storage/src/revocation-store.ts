@@ -116,7 +116,10 @@ export interface StatusChanges {
  * CA has a number, and who has read the last number sees all changes up to it.
  */
 export class RevocationStore {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly pageSize = PAGE
+  ) {}
 
   /**
    * For the console and the authority. Revokes, puts on hold (reason 6), or gives a certificate on hold or a revoked one
@@ -185,10 +188,10 @@ export class RevocationStore {
     for (const certIndex of certIndices) {
       let read: Buffer | undefined = EMPTY
       while (read !== undefined) {
-        const values: unknown[] = [caId, certIndex, read, time, PAGE]
+        const values: unknown[] = [caId, certIndex, read, time, this.pageSize]
         const rows: readonly CrlEntryRow[] = await query<CrlEntryRow>(this.dataSource, undefined, ENTRIES, values)
         if (rows.length > 0) yield rows
-        read = rows.length < PAGE ? undefined : rows.at(-1)?.serialNumber
+        read = rows.length < this.pageSize ? undefined : rows.at(-1)?.serialNumber
       }
     }
     const own = await query<CrlEntryRow>(this.dataSource, undefined, ABANDONED_OF_CA, [caId, certIndices, time])
@@ -197,17 +200,18 @@ export class RevocationStore {
 
   /**
    * What a delta CRL of a CA's key lists, page by page: every certificate whose status has changed after a change, ended
-   * ones included (RFC 5280, 5.2.4). Those taken off hold have no time.
+   * ones included (RFC 5280, 5.2.4). Those taken off hold have no time. One whose status changes meanwhile may come again, with
+   * its newer status.
    */
   async *listChanges(caId: CaId, keyIndex: number, after: number): AsyncGenerator<readonly CrlEntryRow[]> {
     const certIndices = await this.certificatesOfKey(caId, keyIndex)
     for (const certIndex of certIndices) {
       let read: Pick<ChangedRow, 'change' | 'serialNumber'> | undefined = { change: after + 1, serialNumber: EMPTY }
       while (read !== undefined) {
-        const values: unknown[] = [caId, certIndex, read.change, read.serialNumber, PAGE]
+        const values: unknown[] = [caId, certIndex, read.change, read.serialNumber, this.pageSize]
         const rows: readonly ChangedRow[] = await query<ChangedRow>(this.dataSource, undefined, CHANGES, values)
         if (rows.length > 0) yield rows
-        read = rows.length < PAGE ? undefined : rows.at(-1)
+        read = rows.length < this.pageSize ? undefined : rows.at(-1)
       }
     }
   }

@@ -78,7 +78,7 @@ export class CrlSigner {
     }
     if (newest === undefined) throw new AppError('conflict', 'There is no base CRL that a delta could refer to.')
     const base = await this.baseOf(newest, now)
-    const pages = this.revocations.listChanges(caId, keyIndex, base.changes)
+    const pages = latestOfEach(this.revocations.listChanges(caId, keyIndex, base.changes))
     const delta = { baseNumber: base.number, newestBase: newest.number }
     return { row: { ...common, ...crlTimes(kind, schedule, now, newest), baseNumber: base.number }, delta, pages }
   }
@@ -107,6 +107,15 @@ export class CrlSigner {
       })
     })
   }
+}
+
+/** A certificate whose status changes while the pages are read comes twice; the later row is the newer one. */
+async function* latestOfEach(pages: AsyncIterable<readonly CrlEntryRow[]>): AsyncGenerator<readonly CrlEntryRow[]> {
+  const latest = new Map<string, CrlEntryRow>()
+  for await (const page of pages) {
+    for (const row of page) latest.set(row.serialNumber.toString('hex'), row)
+  }
+  yield [...latest.values()]
 }
 
 /** A signer that errs must not leave every relying party without a CRL. */
