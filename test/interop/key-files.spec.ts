@@ -60,13 +60,15 @@ describe('a PKCS#12 file that the SDK installs', () => {
     expect(ofKey.toString()).toBe((await runOpenssl(['x509', '-in', own, '-noout', '-pubkey'])).toString())
 
     const spki = createPublicKey(ofKey).export({ type: 'spki', format: 'der' })
-    expect(await runJava('KeystoreCheck', [file, password])).toEqual({
-      alias: 'cn=jürgen meier',
-      keyAlgorithm,
-      keyMatchesCertificate: true,
-      publicKeySha256: createHash('sha256').update(spki).digest('hex'),
-      chain: ['CN=Jürgen Meier', 'CN=Test CA']
-    })
+    expect(await runJava('KeystoreCheck', [password, file])).toEqual([
+      {
+        alias: 'cn=jürgen meier',
+        keyAlgorithm,
+        keyMatchesCertificate: true,
+        publicKeySha256: createHash('sha256').update(spki).digest('hex'),
+        chain: ['CN=Jürgen Meier', 'CN=Test CA']
+      }
+    ])
   })
 
   it('opens with a password that is not ASCII, and with no other', async () => {
@@ -76,7 +78,7 @@ describe('a PKCS#12 file that the SDK installs', () => {
     const key = await runOpenssl([...open, `file:${await directory.put('password', wordsWithUmlauts)}`])
     expect(key.toString()).toContain('BEGIN PRIVATE KEY')
     await expect(runOpenssl([...open, `file:${await directory.put('other', password)}`])).rejects.toThrow(/mac verify/i)
-    await expect(runJava('KeystoreCheck', [file, password])).rejects.toThrow('password was incorrect')
+    await expect(runJava('KeystoreCheck', [password, file])).rejects.toThrow('password was incorrect')
   })
 })
 

@@ -109,7 +109,7 @@ interface OnBehalfReport {
   readonly publicKeySha256: string
 }
 
-/** What `KeystoreCheck FILE.p12 PASSWORD` reports of the only key entry. */
+/** What `KeystoreCheck PASSWORD FILE.p12…` reports of the only key entry of each file. */
 interface KeystoreReport {
   readonly alias: string
   /** As the JDK names it: RSA, EC, EdDSA. */
@@ -143,6 +143,6 @@ export interface JavaReports {
   readonly DecodeRequest: RequestReport
   readonly MakeCrmfArchival: CrmfArchivalReport
   readonly MakeOnBehalf: OnBehalfReport
-  readonly KeystoreCheck: KeystoreReport
+  readonly KeystoreCheck: readonly KeystoreReport[]
   readonly VerifyOcspResponse: OcspResponseReport
 }

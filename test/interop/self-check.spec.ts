@@ -458,14 +458,16 @@ describe('KeystoreCheck', () => {
       ['-inkey', `${name}.key`, '-in', `${name}.pem`]
     ])
     const publicKey = await runOpenssl(['pkey', '-in', `${name}.key`, '-pubout', '-outform', 'DER'])
-    expect(await runJava('KeystoreCheck', [`${name}.p12`, 'opensesame'])).toEqual({
-      alias: 'recovered',
-      keyAlgorithm,
-      keyMatchesCertificate: true,
-      publicKeySha256: sha('sha256', publicKey),
-      chain: ['CN=Jane']
-    })
-    await expect(runJava('KeystoreCheck', [`${name}.p12`, 'opensesamf'])).rejects.toThrow('password was incorrect')
+    expect(await runJava('KeystoreCheck', ['opensesame', `${name}.p12`])).toEqual([
+      {
+        alias: 'recovered',
+        keyAlgorithm,
+        keyMatchesCertificate: true,
+        publicKeySha256: sha('sha256', publicKey),
+        chain: ['CN=Jane']
+      }
+    ])
+    await expect(runJava('KeystoreCheck', ['opensesamf', `${name}.p12`])).rejects.toThrow('password was incorrect')
   })
 
   it('notices a certificate for another key', async () => {
@@ -483,7 +485,7 @@ describe('KeystoreCheck', () => {
     const place = file.indexOf(one ?? '')
     expect(place).toBeGreaterThan(0)
     expect(two?.copy(file, place)).toBe(one?.length)
-    const report = await runJava('KeystoreCheck', [await save('mixed.p12', file), 'opensesame'])
+    const [report] = await runJava('KeystoreCheck', ['opensesame', await save('mixed.p12', file)])
     expect(report).toMatchObject({ alias: 'mixed', keyMatchesCertificate: false, chain: ['CN=Twin'] })
   })
 })

@@ -7,6 +7,7 @@ import { encodePem } from '@app/der'
 import { writeNewFile } from '@app/files'
 import { decodeCertificate, formatName } from '@app/x509'
 import { buildPkcs12 } from './pkcs12.js'
+import type { Pkcs12Profile } from './pkcs12-profile.js'
 import { encodePrivateKeyPem } from './private-key-pem.js'
 
 /** A certificate to install, with its key. DER. */
@@ -58,13 +59,19 @@ export async function installPem(
   return paths
 }
 
-/** Writes one PKCS#12 file, mode 0600. Throws `file_exists`. */
-export async function installPkcs12(installable: Installable, path: string, password: string): Promise<void> {
+/** Writes one PKCS#12 file, mode 0600; encrypted as the profile says, `modern` when none is named. Throws `file_exists`. */
+export async function installPkcs12(
+  installable: Installable,
+  path: string,
+  password: string,
+  profile: Pkcs12Profile = 'modern'
+): Promise<void> {
   // Before the work: deriving keys from the password takes seconds.
   requireAbsent([path])
   const privateKey = installable.privateKey.export({ type: 'pkcs8', format: 'der' })
   try {
-    const bytes = await buildPkcs12({ ...installable, privateKey, friendlyName: nameOf(installable), password })
+    const friendlyName = nameOf(installable)
+    const bytes = await buildPkcs12({ ...installable, privateKey, friendlyName, password, profile })
     await writeNewFile(path, bytes, 0o600)
   } finally {
     wipe(privateKey)

@@ -13,10 +13,3 @@ export const PBES2 = {
 export function passwordBytes(password: string): ArrayBuffer {
   return Uint8Array.from(Buffer.from(password, 'utf8')).buffer
 }
-
-/** The types of the bags in a PKCS#12 file (RFC 7292, 4.2). */
-export const BAG_TYPES = {
-  key: '1.2.840.113549.1.12.10.1.1',
-  shroudedKey: '1.2.840.113549.1.12.10.1.2',
-  certificate: '1.2.840.113549.1.12.10.1.3'
-} as const

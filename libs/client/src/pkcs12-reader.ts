@@ -3,9 +3,10 @@ import { OctetString } from 'asn1js'
 import { CertBag, PFX, PKCS8ShroudedKeyBag, PrivateKeyInfo, type AuthenticatedSafe, type SafeBag } from 'pkijs'
 import { AppError, equalBytes, wipe } from '@app/core'
 import { privateKeyFromPkcs8, publicHalfOf } from '@app/keys'
+import { OID } from '@app/oid'
 import { decodeCertificate } from '@app/x509'
 import { useNodeCryptography } from './chain.js'
-import { BAG_TYPES, passwordBytes } from './pkcs12-encryption.js'
+import { passwordBytes } from './pkcs12-encryption.js'
 
 /** What a PKCS#12 file holds. */
 export interface Pkcs12Identity {
@@ -85,8 +86,8 @@ async function privateKeyIn(bag: SafeBag, password: ArrayBuffer): Promise<KeyObj
 
 async function keyInfoIn(bag: SafeBag, password: ArrayBuffer): Promise<PrivateKeyInfo | undefined> {
   const value: unknown = bag.bagValue
-  if (bag.bagId === BAG_TYPES.key && value instanceof PrivateKeyInfo) return value
-  if (bag.bagId !== BAG_TYPES.shroudedKey || !(value instanceof PKCS8ShroudedKeyBag)) return undefined
+  if (bag.bagId === OID.keyBag && value instanceof PrivateKeyInfo) return value
+  if (bag.bagId !== OID.pkcs8ShroudedKeyBag || !(value instanceof PKCS8ShroudedKeyBag)) return undefined
   try {
     // pkijs declares the method on the class and hides it from its types.
     await (
@@ -102,7 +103,7 @@ async function keyInfoIn(bag: SafeBag, password: ArrayBuffer): Promise<PrivateKe
 
 function certificateIn(bag: SafeBag): Uint8Array[] {
   const value: unknown = bag.bagValue
-  if (bag.bagId !== BAG_TYPES.certificate || !(value instanceof CertBag)) return []
+  if (bag.bagId !== OID.certBag || !(value instanceof CertBag)) return []
   // The bytes as they stand in the file: pkijs would write the certificate anew.
   const octets: unknown = value.certValue
   return octets instanceof OctetString ? [new Uint8Array(octets.getValue())] : []

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { issueCertificate, makeCa } from '../../../test/helpers/enrollment-ca.js'
 import { sampleKey } from '../../../test/helpers/x509-samples.js'
 import { buildPkcs12 } from './pkcs12.js'
+import { deriveFromPassword } from './pkcs12-profile.js'
 import { readPkcs12 } from './pkcs12-reader.js'
 
 const root = makeCa('CN=Sample Root')
@@ -39,5 +40,27 @@ describe('a PKCS#12 file', () => {
       code: expect.stringMatching(/^key_store_/) as string
     })
     await expect(readPkcs12(root.certificate.raw, password)).rejects.toMatchObject({ code: 'key_store_invalid' })
+  })
+})
+
+describe('a key derived from a password as PKCS#12 has it', () => {
+  // The test vectors that implementations share, by Peter Gutmann.
+  it.each([
+    ['smeg', '0a58cf64530d823f', 'key', 1, '8aaae6297b6cb04642ab5b077851284eb7128f1a2a7fbca3'],
+    ['smeg', '0a58cf64530d823f', 'iv', 1, '79993dfe048d3b76'],
+    ['smeg', '3d83c0e4546ac140', 'mac', 1, '8d967d88f6caa9d714800ab3d48051d63f73a312'],
+    ['queeg', '05dec959acff72f7', 'key', 1000, 'ed2034e36328830ff09df1e1a07dd357185dac0d4f9eb3d4'],
+    ['queeg', '05dec959acff72f7', 'iv', 1000, '11dedad7758d4860']
+  ] as const)('is that of the vector: %s, salt %s, %s', (password, salt, purpose, iterations, expected) => {
+    const length = expected.length / 2
+    const derivation = {
+      digest: 'sha1',
+      purpose,
+      password,
+      salt: Buffer.from(salt, 'hex'),
+      iterations,
+      length
+    } as const
+    expect(Buffer.from(deriveFromPassword(derivation)).toString('hex')).toBe(expected)
   })
 })

@@ -1,18 +1,18 @@
-import { createHash } from 'node:crypto'
-import { BmpString, OctetString } from 'asn1js'
+import { encodeContentInfo } from '@app/cms'
 import {
-  Attribute,
-  AuthenticatedSafe,
-  CertBag,
-  Certificate,
-  PFX,
-  PKCS8ShroudedKeyBag,
-  PrivateKeyInfo,
-  SafeBag,
-  SafeContents
-} from 'pkijs'
-import { useNodeCryptography } from './chain.js'
-import { BAG_TYPES, passwordBytes, PBES2 } from './pkcs12-encryption.js'
+  encodeBmpString,
+  encodeContext,
+  encodeInteger,
+  encodeOctetString,
+  encodeOid,
+  encodePrimitiveContext,
+  encodeSequence,
+  encodeSetOf
+} from '@app/der'
+import { hash } from 'node:crypto'
+import { OID } from '@app/oid'
+import { encodeAttribute } from '@app/x509'
+import { passwordCipher, type PasswordCipher, type Pkcs12Profile } from './pkcs12-profile.js'
 
 /** What goes into one PKCS#12 file. */
 export interface Pkcs12Contents {
@@ -25,58 +25,48 @@ export interface Pkcs12Contents {
   /** What people see in a list of keys. */
   readonly friendlyName: string
   readonly password: string
-  /** Rounds of key derivation; 600,000 when left out, of which those for the MAC hold the event loop for seconds. */
+  /** `modern` when left out. */
+  readonly profile?: Pkcs12Profile
+  /** Rounds of key derivation, instead of those of the profile. */
   readonly iterations?: number
 }
 
-const attributeTypes = { friendlyName: '1.2.840.113549.1.9.20', localKeyId: '1.2.840.113549.1.9.21' }
-
-/** A PKCS#12 file with the key, its certificate and the chain (RFC 7292): PBES2 with AES-256-CBC, MAC with SHA-256. */
+/**
+ * A PKCS#12 file with the key, its certificate and the chain, in DER (RFC 7292, 4). The key is in a bag of its own
+ * encryption, so that its container is plain; the container of the certificates is encrypted.
+ */
 export async function buildPkcs12(contents: Pkcs12Contents): Promise<Uint8Array> {
-  useNodeCryptography()
-  const password = passwordBytes(contents.password)
-  const iterations = contents.iterations ?? PBES2.iterationCount
-  const encryption = { ...PBES2, iterationCount: iterations, password }
-  const keyBag = new PKCS8ShroudedKeyBag({ parsedValue: PrivateKeyInfo.fromBER(Uint8Array.from(contents.privateKey)) })
-  await keyBag.makeInternalValues(encryption)
-  const localKeyId = createHash('sha1').update(contents.certificate).digest()
-  const attributes = (): Attribute[] => [
-    new Attribute({
-      type: attributeTypes.localKeyId,
-      values: [new OctetString({ valueHex: Uint8Array.from(localKeyId).buffer })]
-    }),
-    new Attribute({ type: attributeTypes.friendlyName, values: [new BmpString({ value: contents.friendlyName })] })
+  const cipher = passwordCipher(contents.profile ?? 'modern', contents.password, contents.iterations)
+  const attributes = [
+    encodeAttribute(OID.localKeyId, [encodeOctetString(hash('sha1', contents.certificate, 'buffer'))]),
+    encodeAttribute(OID.friendlyName, [encodeBmpString(contents.friendlyName)])
   ]
-  const keys = new SafeContents({
-    safeBags: [new SafeBag({ bagId: BAG_TYPES.shroudedKey, bagValue: keyBag, bagAttributes: attributes() })]
-  })
-  const certificates = new SafeContents({
-    safeBags: [certificateBag(contents.certificate, attributes()), ...contents.chain.map(der => certificateBag(der))]
-  })
-  // The key is in a bag of its own encryption, so its container is plain; the certificates' container is encrypted.
-  const safe = new AuthenticatedSafe({
-    parsedValue: {
-      safeContents: [
-        { privacyMode: 0, value: keys },
-        { privacyMode: 1, value: certificates }
-      ]
-    }
-  })
-  await safe.makeInternalValues({ safeContents: [{}, encryption] })
-  const pfx = new PFX({ parsedValue: { integrityMode: 0, authenticatedSafe: safe } })
-  await pfx.makeInternalValues({
-    password,
-    iterations,
-    pbkdf2HashAlgorithm: 'SHA-256',
-    hmacHashAlgorithm: 'SHA-256'
-  })
-  return Buffer.from(pfx.toSchema().toBER())
+  const [key, others] = [await cipher.encrypt(contents.privateKey), contents.chain.map(der => certificateBag(der))]
+  const shrouded = encodeSequence(key.algorithm, encodeOctetString(key.ciphertext))
+  const keys = encodeSequence(bag(OID.pkcs8ShroudedKeyBag, shrouded, attributes))
+  const certificates = encodeSequence(certificateBag(contents.certificate, attributes), ...others)
+  const safe = encodeSequence(dataContent(keys), await encryptedContent(certificates, cipher))
+  return encodeSequence(encodeInteger(3), dataContent(safe), cipher.authenticate(safe))
 }
 
-function certificateBag(der: Uint8Array, bagAttributes?: Attribute[]): SafeBag {
-  return new SafeBag({
-    bagId: BAG_TYPES.certificate,
-    bagValue: new CertBag({ parsedValue: Certificate.fromBER(Uint8Array.from(der)) }),
-    ...(bagAttributes === undefined ? {} : { bagAttributes })
-  })
+/** SafeBag (RFC 7292, 4.2). */
+function bag(type: string, value: Uint8Array, attributes: readonly Uint8Array[] = []): Uint8Array {
+  const set = attributes.length === 0 ? [] : [encodeSetOf(attributes)]
+  return encodeSequence(encodeOid(type), encodeContext(0, value), ...set)
+}
+
+function certificateBag(der: Uint8Array, attributes?: readonly Uint8Array[]): Uint8Array {
+  const value = encodeSequence(encodeOid(OID.x509Certificate), encodeContext(0, encodeOctetString(der)))
+  return bag(OID.certBag, value, attributes)
+}
+
+function dataContent(content: Uint8Array): Uint8Array {
+  return encodeContentInfo(OID.id_data, encodeOctetString(content))
+}
+
+/** EncryptedData (RFC 5652, 8). */
+async function encryptedContent(content: Uint8Array, cipher: PasswordCipher): Promise<Uint8Array> {
+  const { algorithm, ciphertext } = await cipher.encrypt(content)
+  const info = encodeSequence(encodeOid(OID.id_data), algorithm, encodePrimitiveContext(0, ciphertext))
+  return encodeContentInfo(OID.id_encryptedData, encodeSequence(encodeInteger(0), info))
 }

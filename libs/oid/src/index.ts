@@ -49,6 +49,7 @@ export const OID = {
 
   // CMS and PKCS#9
   id_data: '1.2.840.113549.1.7.1', // RFC 5652, 4
+  id_encryptedData: '1.2.840.113549.1.7.6', // RFC 5652, 8
   id_signedData: '1.2.840.113549.1.7.2', // RFC 5652, 5.1
   id_envelopedData: '1.2.840.113549.1.7.3', // RFC 5652, 6.1
   id_ct_authEnvelopedData: '1.2.840.113549.1.9.16.1.23', // RFC 5083, 2.1
@@ -186,5 +187,12 @@ export const OID = {
   // PKCS#5, PKCS#8 and PKCS#12
   id_PBES2: '1.2.840.113549.1.5.13', // RFC 8018, A.4
   id_PBKDF2: '1.2.840.113549.1.5.12', // RFC 8018, A.2
-  id_scrypt: '1.3.6.1.4.1.11591.4.11' // RFC 7914, 7
+  id_scrypt: '1.3.6.1.4.1.11591.4.11', // RFC 7914, 7
+  pbeWithSHAAnd3_KeyTripleDES_CBC: '1.2.840.113549.1.12.1.3', // RFC 7292, C
+  keyBag: '1.2.840.113549.1.12.10.1.1', // RFC 7292, 4.2
+  pkcs8ShroudedKeyBag: '1.2.840.113549.1.12.10.1.2', // RFC 7292, 4.2
+  certBag: '1.2.840.113549.1.12.10.1.3', // RFC 7292, 4.2
+  x509Certificate: '1.2.840.113549.1.9.22.1', // RFC 7292, 4.2.3
+  friendlyName: '1.2.840.113549.1.9.20', // RFC 2985, 5.5.1
+  localKeyId: '1.2.840.113549.1.9.21' // RFC 2985, 5.5.2
 } as const

@@ -13,21 +13,28 @@ import java.security.cert.X509Certificate;
 import java.util.*;
 
 /**
- * Opens a PKCS#12 file with the key store of the JDK and says in JSON what its only key entry holds, and whether the
- * private key signs what the public key of the certificate verifies.
+ * Opens PKCS#12 files with the key store of the JDK and says in JSON what the only key entry of each holds, and whether
+ * the private key signs what the public key of the certificate verifies.
  *
- * <p>Usage: KeystoreCheck FILE.p12 PASSWORD
+ * <p>Usage: KeystoreCheck PASSWORD FILE.p12...
  */
 public final class KeystoreCheck {
   private KeystoreCheck() {}
 
   public static void main(String[] args) throws Exception {
-    if (args.length != 2) {
-      throw new IllegalArgumentException("Usage: KeystoreCheck FILE.p12 PASSWORD");
+    if (args.length < 2) {
+      throw new IllegalArgumentException("Usage: KeystoreCheck PASSWORD FILE.p12...");
     }
-    char[] password = args[1].toCharArray();
+    List<Map<String, Object>> reports = new ArrayList<>();
+    for (String file : Arrays.asList(args).subList(1, args.length)) {
+      reports.add(reportOn(file, args[0].toCharArray()));
+    }
+    System.out.println(json(reports));
+  }
+
+  private static Map<String, Object> reportOn(String path, char[] password) throws Exception {
     KeyStore store = KeyStore.getInstance("PKCS12", "SunJSSE");
-    try (InputStream file = Files.newInputStream(Path.of(args[0]))) {
+    try (InputStream file = Files.newInputStream(Path.of(path))) {
       store.load(file, password);
     }
     String alias = findKeyEntry(store);
@@ -42,7 +49,7 @@ public final class KeystoreCheck {
     report.put("keyMatchesCertificate", signsWhatVerifies(key, publicKey));
     report.put("publicKeySha256", HexFormat.of().formatHex(publicKeyHash));
     report.put("chain", Arrays.stream(chain).map(KeystoreCheck::subjectOf).toList());
-    System.out.println(json(report));
+    return report;
   }
 
   private static String findKeyEntry(KeyStore store) throws Exception {
