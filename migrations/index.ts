@@ -23,6 +23,8 @@ import { IndexAuditLog1795230601000 } from './1795230601000-index-audit-log.js'
 import { CreateWebhooks1795230700000 } from './1795230700000-create-webhooks.js'
 import { NarrowCertificateInsertion1795230800000 } from './1795230800000-narrow-certificate-insertion.js'
 import { IndexChangesOfKeys1795230801000 } from './1795230801000-index-changes-of-keys.js'
+import { RecordRecoveries1795231000000 } from './1795231000000-record-recoveries.js'
+import { GuardRecoveries1795231001000 } from './1795231001000-guard-recoveries.js'
 import { GroupSealedKeys1795231100000 } from './1795231100000-group-sealed-keys.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
@@ -52,5 +54,7 @@ export const migrations = [
   CreateWebhooks1795230700000,
   NarrowCertificateInsertion1795230800000,
   IndexChangesOfKeys1795230801000,
+  RecordRecoveries1795231000000,
+  GuardRecoveries1795231001000,
   GroupSealedKeys1795231100000
 ] as const

@@ -2,6 +2,8 @@ import type { Command } from 'commander'
 import { parsePositive } from './argument.js'
 import { printData, talkOf, withTableOrJson, type WithOutput } from './output.js'
 
+const HOLDER = 'whose key it is: the operator who approves recoveries with it'
+
 /** `agent …`: recovery agents, for the person at the machine. */
 export function registerAgent(program: Command): void {
   const agent = program.command('agent').description('recovery agents: those who can open archived keys')
@@ -12,7 +14,8 @@ export function registerAgent(program: Command): void {
     .description('add an agent by certificate')
     .requiredOption('--name <name>', 'who it is')
     .option('--ca <name>', 'which CA')
-    .action(async (file: string, options: { readonly name: string; readonly ca?: string }) =>
+    .option('--account <account>', HOLDER)
+    .action(async (file: string, options: { readonly name: string; readonly ca?: string; readonly account?: string }) =>
       say(await (await import('./administration/agent-actions.js')).addAgent({ ...options, file }))
     )
   agent
@@ -22,9 +25,17 @@ export function registerAgent(program: Command): void {
     .requiredOption('--out <file>', 'the PKCS#12 file to write')
     .requiredOption('--password-file <file>', 'the file with its password; made when it does not exist')
     .option('--ca <name>', 'which CA')
+    .option('--account <account>', HOLDER)
     .action(
-      async (name: string, options: { readonly out: string; readonly passwordFile: string; readonly ca?: string }) =>
-        say(await (await import('./administration/agent-actions.js')).newAgent({ ...options, name }))
+      async (
+        name: string,
+        options: {
+          readonly out: string
+          readonly passwordFile: string
+          readonly ca?: string
+          readonly account?: string
+        }
+      ) => say(await (await import('./administration/agent-actions.js')).newAgent({ ...options, name }))
     )
   withTableOrJson(agent.command('list'))
     .description('the agents of a CA')

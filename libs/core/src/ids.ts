@@ -12,11 +12,15 @@ export type TemplateId = Branded<number, 'TemplateId'>
 export type PrincipalId = Branded<string, 'PrincipalId'>
 /** A recovery agent's row id. */
 export type AgentId = Branded<number, 'AgentId'>
+/** A recovery's number. */
+export type RecoveryId = Branded<number, 'RecoveryId'>
 /** An exchange key's row id. */
 export type ExchangeKeyId = Branded<number, 'ExchangeKeyId'>
 
 /** Marks a plain value as the given id; the caller vouches that it is one. */
-export function asId<Id extends RequestId | CaId | TemplateId | AgentId | ExchangeKeyId>(value: number): Id {
+export function asId<Id extends RequestId | CaId | TemplateId | AgentId | RecoveryId | ExchangeKeyId>(
+  value: number
+): Id {
   return value as Id
 }
 

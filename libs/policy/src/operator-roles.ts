@@ -37,6 +37,12 @@ export const PERMISSIONS = {
   'operator.write': ['administrator'],
   'directory.read': ['administrator', 'officer', 'auditor'],
   'directory.write': ['administrator'],
+  'archive.read': ['officer', 'administrator', 'auditor', 'operator'],
+  'archive.write': ['administrator'],
+  'recovery.read': ['officer', 'recovery_agent', 'auditor'],
+  'recovery.request': ['officer'],
+  'recovery.approve': ['recovery_agent'],
+  'recovery.release': ['officer'],
   'audit.read': ['auditor'],
   'health.read': ['operator', 'administrator']
 } as const satisfies Readonly<Record<string, readonly OperatorRole[]>>

@@ -12,6 +12,8 @@ export const STEPS = {
   crl: 'authority',
   'exchange-keys': 'archive',
   'exchange-certificates': 'authority',
+  recoveries: 'archive',
+  'recovery-packages': 'authority',
   audit: 'authority',
   webhooks: 'front'
 } as const

@@ -1,4 +1,4 @@
-import type { AgentId, CaId } from '@app/core'
+import type { AgentId, CaId, PrincipalId } from '@app/core'
 import { type DataSource, LessThanOrEqual, MoreThanOrEqual } from 'typeorm'
 import type { AgentRow } from './archive-row.js'
 import { appendChange } from './audit-log.js'
@@ -16,6 +16,8 @@ export interface NewAgent extends Pick<AgentRow, 'caId' | 'name' | 'subject' | '
   /** DER Name */
   readonly issuer: Uint8Array
   readonly serialNumber: Uint8Array
+  /** Whose key it is: who can approve recoveries with it. */
+  readonly principalId?: PrincipalId | null
 }
 
 const LIST: Statement = {
@@ -37,11 +39,13 @@ export class AgentStore {
         sha256: Buffer.from(agent.sha256),
         issuer: Buffer.from(agent.issuer),
         serialNumber: Buffer.from(agent.serialNumber),
-        state: 'active' as const
+        state: 'active' as const,
+        principalId: agent.principalId ?? null
       }
       const inserted = await translated(managerOf(dataSource, open).insert(agentEntity, row))
       const id = (inserted.identifiers[0] as Pick<AgentRow, 'id'>).id
-      const detail = { caId: agent.caId, name: agent.name }
+      const { caId, name, principalId } = agent
+      const detail = { caId, name, ...(principalId == null ? {} : { principalId }) }
       await appendChange(dataSource, open, { object: 'agent', id, verb: 'added', at: agent.addedAt, detail }, because)
       return id
     })

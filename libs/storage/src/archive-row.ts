@@ -1,4 +1,4 @@
-import type { AgentId, CaId, ExchangeKeyId, RequestId } from '@app/core'
+import type { AgentId, CaId, ExchangeKeyId, PrincipalId, RequestId } from '@app/core'
 
 /** A key that clients wrap their private keys to, and its certificate. */
 export interface ExchangeKeyRow {
@@ -41,6 +41,8 @@ export interface AgentRow {
   readonly state: 'active' | 'retired'
   readonly addedAt: Date
   readonly retiredAt: Date | null
+  /** Whose key it is; null: nobody can approve a recovery with it. */
+  readonly principalId: PrincipalId | null
 }
 
 /** The archived key as the client sent it: a ContentInfo wrapped to an exchange key. Kept until it is sealed. */

@@ -204,7 +204,8 @@ export const agentEntity = entity<AgentRow>('recovery_agent', {
   notAfter: time,
   state: text,
   addedAt: time,
-  retiredAt: time
+  retiredAt: time,
+  principalId: uuid
 })
 
 export const envelopeEntity = entity<EnvelopeRow>('archived_key_envelope', {

@@ -1,16 +1,25 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { AppError, asId, wipe, type AgentId, type CaId } from '@app/core'
+import { AppError, asId, wipe, type AgentId, type CaId, type PrincipalId } from '@app/core'
 import { decodeDerPemOrBase64 } from '@app/der'
 import { judgeAgentCertificate } from '@app/escrow'
 import { readSecretFile, writeNewFile } from '@app/files'
 import { generateKeyPairOf, signerOf } from '@app/keys'
 import { buildPkcs12 } from '@app/client'
 import { OID } from '@app/oid'
-import { AgentStore, CaStore, CertificateStore, internalRequest, RequestStore, type CaRow } from '@app/storage'
+import {
+  AgentStore,
+  CaStore,
+  CertificateStore,
+  internalRequest,
+  PrincipalStore,
+  RequestStore,
+  type CaRow
+} from '@app/storage'
 import { buildCertificationRequest, decodeCertificate, encodeName, formatName, type Certificate } from '@app/x509'
 import { readBytes } from '../client/connection.js'
 import { chooseCa, withAdministration, type Administration } from './administration.js'
+import { getPrincipal } from './directory-actions.js'
 import { waitForState, withRoles } from './pipeline-actions.js'
 
 /** Adds an agent by certificate; key usage, purpose and validity are checked. Returns a sentence for people. */
@@ -18,11 +27,13 @@ export function addAgent(options: {
   readonly name: string
   readonly file: string
   readonly ca?: string
+  readonly account?: string
 }): Promise<string> {
   return withAdministration(async administration => {
     const ca = await chooseCa(administration.database, options.ca)
+    const holder = await holderOf(administration, options.account)
     const certificate = decodeCertificate(decodeDerPemOrBase64(await readBytes(options.file)))
-    const id = await recordAgent(administration, ca.id, options.name, certificate)
+    const id = await recordAgent(administration, { caId: ca.id, name: options.name, certificate, ...holder })
     return `Agent ${id}, ${options.name}, can open the keys that "${ca.name}" archives from now on.`
   })
 }
@@ -36,12 +47,14 @@ export function newAgent(options: {
   readonly out: string
   readonly passwordFile: string
   readonly ca?: string
+  readonly account?: string
 }): Promise<string> {
   if (existsSync(options.out)) {
     throw new AppError('file_exists', `${options.out} exists and is not overwritten. Choose another name.`)
   }
   return withAdministration(async administration => {
     const ca = await chooseCa(administration.database, options.ca)
+    const holder = await holderOf(administration, options.account)
     const password = await passwordOf(options.passwordFile)
     const { privateKey } = await generateKeyPairOf('rsa-2048')
     const signer = signerOf(privateKey)
@@ -57,7 +70,7 @@ export function newAgent(options: {
     } finally {
       wipe(pkcs8)
     }
-    const id = await recordAgent(administration, ca.id, options.name, certificate)
+    const id = await recordAgent(administration, { caId: ca.id, name: options.name, certificate, ...holder })
     return `Agent ${id}, ${options.name}: key and certificate are in ${options.out}, the password in ${options.passwordFile}. Keep them off this machine.`
   })
 }
@@ -125,18 +138,30 @@ async function enrollAgent(
   return decodeCertificate(issued.certificate)
 }
 
+/** The account that holds an agent's key, when one is named: only that person approves recoveries with it. */
+async function holderOf(
+  { database }: Administration,
+  account: string | undefined
+): Promise<{ readonly principalId?: PrincipalId }> {
+  if (account === undefined) return {}
+  return { principalId: (await getPrincipal(new PrincipalStore(database.dataSource), account)).id }
+}
+
 async function recordAgent(
   { database, clock, actor }: Administration,
-  caId: CaId,
-  name: string,
-  certificate: Certificate
+  agent: {
+    readonly caId: CaId
+    readonly name: string
+    readonly certificate: Certificate
+    readonly principalId?: PrincipalId
+  }
 ): Promise<AgentId> {
+  const { certificate } = agent
   const judgement = judgeAgentCertificate(certificate, clock.now())
   if (!judgement.usable) throw new AppError('invalid_argument', judgement.detail, { fault: judgement.fault })
   return new AgentStore(database.dataSource).add(
     {
-      caId,
-      name,
+      ...agent,
       certificate: Buffer.from(certificate.raw),
       sha256: createHash('sha256').update(certificate.raw).digest(),
       subject: formatName(certificate.subject),

@@ -120,7 +120,8 @@ function scopesOf(given: readonly string[]): readonly string[] {
   return given.length === 0 ? ['enroll'] : [...new Set(given)]
 }
 
-async function getPrincipal(principals: PrincipalStore, account: string): Promise<PrincipalRow> {
+/** The user or computer of an account. Throws `not_found`, or `invalid_argument` when several domains have it. */
+export async function getPrincipal(principals: PrincipalStore, account: string): Promise<PrincipalRow> {
   const found = (await principals.findByName(account)).filter(({ kind }) => kind === 'user' || kind === 'computer')
   const [only, ...others] = found
   if (only === undefined)

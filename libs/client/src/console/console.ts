@@ -1,4 +1,5 @@
 import { Transport, type ConnectionSettings } from '../transport.js'
+import { ArchivedKeys } from './archived-keys.js'
 import { Audit } from './audit.js'
 import { Certificates } from './certificates.js'
 import { Crls } from './crls.js'
@@ -7,6 +8,7 @@ import { EnrollmentRights } from './enrollment-rights.js'
 import { Invitations } from './invitations.js'
 import { Operators } from './operators.js'
 import { Queue } from './queue.js'
+import { Recoveries } from './recoveries.js'
 import { Templates } from './templates.js'
 import { Session } from './session.js'
 
@@ -16,6 +18,7 @@ import { Session } from './session.js'
  * name.
  */
 export class Console implements AsyncDisposable {
+  readonly archivedKeys: ArchivedKeys
   readonly audit: Audit
   readonly certificates: Certificates
   readonly crls: Crls
@@ -24,6 +27,7 @@ export class Console implements AsyncDisposable {
   readonly invitations: Invitations
   readonly operators: Operators
   readonly queue: Queue
+  readonly recoveries: Recoveries
   readonly templates: Templates
   readonly session: Session
   private readonly transport: Transport
@@ -31,6 +35,7 @@ export class Console implements AsyncDisposable {
   /** @param settings with a token of scope `console`, or a client certificate of an operator, as credentials */
   constructor(settings: ConnectionSettings) {
     this.transport = new Transport(settings)
+    this.archivedKeys = new ArchivedKeys(this.transport)
     this.audit = new Audit(this.transport)
     this.certificates = new Certificates(this.transport)
     this.crls = new Crls(this.transport)
@@ -39,6 +44,7 @@ export class Console implements AsyncDisposable {
     this.invitations = new Invitations(this.transport)
     this.operators = new Operators(this.transport)
     this.queue = new Queue(this.transport)
+    this.recoveries = new Recoveries(this.transport)
     this.templates = new Templates(this.transport)
     this.session = new Session(this.transport)
   }

@@ -1,0 +1,74 @@
+import type { AgentId, CaId, PrincipalId, RecoveryId, RequestId } from '@app/core'
+
+/**
+ * What becomes of a recovery: asked for, approved by enough agents, released to whoever asked; or refused by an agent,
+ * withdrawn by whoever asked, or not decided or released in its time. The last four are final.
+ */
+export const RECOVERY_STATES = ['requested', 'approved', 'released', 'refused', 'withdrawn', 'expired'] as const
+
+/** A member of {@link RECOVERY_STATES}. */
+export type RecoveryState = (typeof RECOVERY_STATES)[number]
+
+/** The wish of one person for one archived key, and what has become of it. */
+export interface RecoveryRow {
+  readonly id: RecoveryId
+  readonly caId: CaId
+  /** Of the archived key. */
+  readonly requestId: RequestId
+  /** Of the key's certificate: content octets of the INTEGER. */
+  readonly serialNumber: Buffer
+  /** Whose certificate it is; null for one of the installation. */
+  readonly ownerId: PrincipalId | null
+  readonly mode: 'any-agent' | 'threshold'
+  /** How many people must approve. */
+  readonly quorum: number
+  readonly state: RecoveryState
+  readonly requesterId: PrincipalId
+  /** DOMAIN\account at that time. */
+  readonly requesterName: string
+  readonly reason: string
+  readonly ticket: string
+  /** DER; the certificate that agents encrypt their shares to. */
+  readonly recipient: Buffer | null
+  readonly requestedAt: Date
+  readonly expiresAt: Date
+  /** When the archive had put the agents' shares beside it. */
+  readonly preparedAt: Date | null
+  readonly approvedAt: Date | null
+  readonly releaseUntil: Date | null
+  readonly releasedAt: Date | null
+  /** The agents whose approvals the release rests on. */
+  readonly countedAgents: readonly AgentId[] | null
+  readonly closedAt: Date | null
+  readonly closedBy: string | null
+  readonly closeReason: string | null
+  readonly notifyAt: Date | null
+  readonly notifiedAt: Date | null
+}
+
+/** One agent's approval. */
+export interface RecoveryApprovalRow {
+  readonly recoveryId: RecoveryId
+  readonly agentId: AgentId
+  readonly principalId: PrincipalId
+  /** DOMAIN\account at that time. */
+  readonly principalName: string
+  readonly at: Date
+  /** ContentInfo, DER: the agent's share encrypted to the recipient; null in the mode `any-agent`. */
+  readonly transferred: Buffer | null
+}
+
+/** What is delivered of a released recovery. */
+export interface RecoveryPackageRow {
+  readonly recoveryId: RecoveryId
+  /** ContentInfo, DER: the archived key as it is sealed. */
+  readonly sealed: Buffer
+  readonly preparedAt: Date
+  /** The certificate of the CA that signs, by its index; the signed attributes; when they were written down. */
+  readonly signerIndex: number | null
+  readonly toSign: Buffer | null
+  readonly intendedAt: Date | null
+  /** ContentInfo, DER: the SignedData around `sealed`; only in the mode `any-agent`. */
+  readonly signed: Buffer | null
+  readonly signedAt: Date | null
+}
