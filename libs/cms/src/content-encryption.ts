@@ -97,6 +97,17 @@ export function decodeGcm(identifier: AlgorithmIdentifier, mac: Uint8Array): Con
   return { algorithm, nonce, tag: mac }
 }
 
+/**
+ * The content encryption that an AlgorithmIdentifier stands for, of either kind. The tag of GCM is not in it and is empty
+ * here. Throws as {@link decodeCbc} and {@link decodeGcm}.
+ */
+export function decodeContentEncryption(identifier: AlgorithmIdentifier): ContentEncryption {
+  const isGcm = Object.values(GCM).some(({ oid }) => oid === identifier.oid)
+  if (!isGcm) return decodeCbc(identifier)
+  const encryption = decodeGcm(identifier, new Uint8Array(TAG_LENGTH))
+  return { ...encryption, tag: new Uint8Array() } as ContentEncryption
+}
+
 /** The AlgorithmIdentifier of a content encryption. */
 export function encodeContentEncryption(encryption: ContentEncryption): Uint8Array {
   const parameters =
@@ -152,6 +163,21 @@ export function decryptContent(
     if (aad !== undefined) gcm.setAAD(aad)
     return gcm
   }
+}
+
+/**
+ * Decrypts the beginning of a content: whole blocks of a CBC cipher, any octets of GCM. Nothing is verified by it. The
+ * caller wipes the result.
+ */
+export function decryptBeginning(encryption: ContentEncryption, key: Uint8Array, beginning: Uint8Array): Uint8Array {
+  if ('iv' in encryption) {
+    const decipher = createDecipheriv(encryption.algorithm, key, encryption.iv).setAutoPadding(false)
+    return concatBytes([decipher.update(beginning), decipher.final()])
+  }
+  const { algorithm, nonce } = encryption
+  return createDecipheriv(algorithm satisfies CipherGCMTypes, key, nonce, { authTagLength: TAG_LENGTH }).update(
+    beginning
+  )
 }
 
 function refused(algorithm: string, where: string): AppError {

@@ -102,7 +102,11 @@ function encodeEncryptedContentInfo(
   return { info, tag: 'tag' in encryption ? encryption.tag : new Uint8Array() }
 }
 
-function encodeRecipient(recipient: RecipientPlan, key: Uint8Array): Uint8Array {
+/**
+ * A KeyTransRecipientInfo in DER: a content-encryption key encrypted to one recipient. Throws `public_key_unsupported` for
+ * one whose key is not RSA.
+ */
+export function encodeRecipient(recipient: RecipientPlan, key: Uint8Array): Uint8Array {
   const { certificate, transport, identifier = identifierOf(certificate) } = recipient
   const { publicKey } = certificate
   if (publicKey.algorithm !== 'rsa') {

@@ -129,6 +129,8 @@ export function findRecipient(
 }
 
 /**
+ * Reads the next recipient; throws as {@link decodeEnvelopedData}.
+ *
  * ```asn1
  * RecipientInfo ::= CHOICE {
  *   ktri   KeyTransRecipientInfo,
@@ -143,7 +145,7 @@ export function findRecipient(
  *   encryptedKey            OCTET STRING }
  * ```
  */
-function decodeRecipient(reader: DerReader): KeyTransRecipient {
+export function decodeRecipient(reader: DerReader): KeyTransRecipient {
   const other = REFUSED_RECIPIENTS.get(reader.nextTag)
   if (other !== undefined) {
     throw new AppError(

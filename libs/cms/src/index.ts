@@ -1,4 +1,7 @@
 export {
+  decodeContentEncryption,
+  decryptBeginning,
+  encodeContentEncryption,
   keyLengthOf,
   type CbcName,
   type ContentEncryption,
@@ -12,6 +15,7 @@ export * from './enveloped-data-opening.js'
 export * from './identifier.js'
 export * from './key-transport.js'
 export { findSingleValue, getSingleValue, type ProtectedAttributes } from './protected-attributes.js'
+export * from './recipient-infos.js'
 export * from './signed-data.js'
 export * from './signed-data-builder.js'
 export * from './signed-data-verification.js'

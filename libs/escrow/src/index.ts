@@ -1,3 +1,11 @@
+export {
+  getAgentPart,
+  replaceAgentPart,
+  transferPart,
+  verifyPart,
+  type AgentPart,
+  type PartTransfer
+} from './agent-part.js'
 export { archivedKeyRecipient, openArchivedKey, type ArchivedKeyOpening, type OpenedKey } from './archived-key.js'
 export {
   decodeKeyBlob,

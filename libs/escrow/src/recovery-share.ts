@@ -1,5 +1,5 @@
 import { createDecipheriv, hash } from 'node:crypto'
-import { buildEnvelopedData, decodeEnvelopedData, isIdentifiedBy, openEnvelopedData } from '@app/cms'
+import { decodeEnvelopedData, isIdentifiedBy, openEnvelopedData } from '@app/cms'
 import { AppError, equalBytes, wipe, type Entropy } from '@app/core'
 import type { Decrypter } from '@app/keys'
 import { combine } from 'shamir-secret-sharing'
@@ -14,7 +14,7 @@ import {
   type SealedShare,
   type ThresholdSealedKey
 } from './threshold-codec.js'
-import { bare } from './threshold-seal.js'
+import { bare, encryptShare } from './threshold-seal.js'
 
 /** What an agent approves a recovery with, on the agent's own machine. */
 export interface ShareTransfer {
@@ -48,12 +48,7 @@ export async function transferShare(transfer: ShareTransfer): Promise<Uint8Array
   const plaintext = await decrypt(sealedShare.envelope, decrypter)
   try {
     verifyShare(decodeAgentShare(plaintext), key, [sealedShare])
-    return buildEnvelopedData({
-      content: plaintext,
-      recipients: [{ certificate: recipient, transport: { scheme: 'rsaes-oaep', digest: 'sha256' } }],
-      contentEncryption: 'aes-256-gcm',
-      entropy
-    })
+    return encryptShare(plaintext, recipient, entropy)
   } finally {
     wipe(plaintext)
   }

@@ -155,8 +155,8 @@ function candidatesFor(enveloped: EnvelopedData, agent: Certificate | undefined)
   return [recipient]
 }
 
-/** What a recipient is compared with; a certificate without a subject key identifier has its key's. */
-function identityOf(certificate: Certificate): IdentifiedCertificate {
+/** What recipients are compared with; a certificate without a subject key identifier has its key's. */
+export function identityOf(certificate: Certificate): IdentifiedCertificate {
   const extension = findExtension(certificate, OID.id_ce_subjectKeyIdentifier)
   return {
     issuer: certificate.issuer.raw,

@@ -104,16 +104,21 @@ function sealShare(share: Uint8Array, keyHash: Uint8Array, agent: Certificate, e
   try {
     return {
       commitment: hash('sha256', share, 'buffer'),
-      envelope: buildEnvelopedData({
-        content,
-        recipients: [{ certificate: agent, transport: { scheme: 'rsaes-oaep', digest: 'sha256' } }],
-        contentEncryption: 'aes-256-gcm',
-        entropy
-      })
+      envelope: encryptShare(content, agent, entropy)
     }
   } finally {
     wipe(content)
   }
+}
+
+/** An encoded {@link AgentShare} encrypted to one certificate, whose key must be RSA (else `public_key_unsupported`). */
+export function encryptShare(content: Uint8Array, recipient: Certificate, entropy: Entropy): Uint8Array {
+  return buildEnvelopedData({
+    content,
+    recipients: [{ certificate: recipient, transport: { scheme: 'rsaes-oaep', digest: 'sha256' } }],
+    contentEncryption: 'aes-256-gcm',
+    entropy
+  })
 }
 
 /**
@@ -143,7 +148,8 @@ export function replaceShareEnvelope(
   return encodeThresholdSealedKey({ ...key, shares: key.shares.with(index, share) })
 }
 
-function isShareFor(agent: Certificate, { envelope }: SealedShare): boolean {
+/** Whether a share is encrypted to an agent and to nobody else. */
+export function isShareFor(agent: Certificate, { envelope }: SealedShare): boolean {
   const [recipient, ...others] = decodeEnvelopedData(envelope).recipients
   return (
     recipient !== undefined &&
