@@ -26,6 +26,8 @@ import { IndexChangesOfKeys1795230801000 } from './1795230801000-index-changes-o
 import { RecordRecoveries1795231000000 } from './1795231000000-record-recoveries.js'
 import { GuardRecoveries1795231001000 } from './1795231001000-guard-recoveries.js'
 import { GroupSealedKeys1795231100000 } from './1795231100000-group-sealed-keys.js'
+import { DistinguishSealedKeys1795231200000 } from './1795231200000-distinguish-sealed-keys.js'
+import { ImportArchivedKeys1795231201000 } from './1795231201000-import-archived-keys.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -56,5 +58,7 @@ export const migrations = [
   IndexChangesOfKeys1795230801000,
   RecordRecoveries1795231000000,
   GuardRecoveries1795231001000,
-  GroupSealedKeys1795231100000
+  GroupSealedKeys1795231100000,
+  DistinguishSealedKeys1795231200000,
+  ImportArchivedKeys1795231201000
 ] as const

@@ -4,6 +4,7 @@ import { CLOCK } from '@app/platform'
 import { Steps, type StepRun } from '@app/queue'
 import { ArchiveStore } from '@app/storage'
 import { ExchangeKeys } from './inventory/exchange-keys.js'
+import { ImportService } from './seal/import.service.js'
 import { SealService } from './seal/seal.service.js'
 
 /** A denied request can be taken up again by an administrator for a month; then its envelope is deleted. */
@@ -16,6 +17,7 @@ export class ArchiveSteps implements OnApplicationBootstrap {
   constructor(
     private readonly steps: Steps,
     private readonly sealing: SealService,
+    private readonly imports: ImportService,
     private readonly exchangeKeys: ExchangeKeys,
     private readonly archive: ArchiveStore,
     @Inject(CLOCK) private readonly clock: Clock
@@ -23,6 +25,7 @@ export class ArchiveSteps implements OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     this.steps.add('seal', () => this.sealing.run(this.clock.now()))
+    this.steps.add('import', async () => ({ more: await this.imports.run(this.clock.now()), next: [] }))
     this.steps.add('exchange-keys', () => this.keepExchangeKeys())
   }
 

@@ -6,16 +6,19 @@ import {
   ArchiveStore,
   CaStore,
   ExchangeKeyStore,
+  KeyImportStore,
   RequestStore,
   TemplateStore,
   type ConnectionSettings
 } from '@app/storage'
 import { ArchiveSteps } from './archive-steps.js'
 import { ExchangeKeys } from './inventory/exchange-keys.js'
+import { ImportService } from './seal/import.service.js'
 import { SealService } from './seal/seal.service.js'
+import { Sealer } from './seal/sealer.js'
 import { SealingAgents } from './seal/sealing-agents.js'
 
-const stores = [AgentStore, ArchiveStore, CaStore, ExchangeKeyStore, RequestStore, TemplateStore]
+const stores = [AgentStore, ArchiveStore, CaStore, ExchangeKeyStore, KeyImportStore, RequestStore, TemplateStore]
 
 /** The role that opens clients' envelopes and seals keys to the recovery agents. It cannot open what it sealed. */
 @Module({})
@@ -30,6 +33,8 @@ export class ArchiveModule {
         { provide: KEY_STORE, useValue: keys },
         ArchiveSteps,
         ExchangeKeys,
+        ImportService,
+        Sealer,
         SealService,
         SealingAgents
       ]

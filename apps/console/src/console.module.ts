@@ -17,6 +17,7 @@ import type { ConsoleFeature } from './console-feature.js'
 import { directoryFeature } from './directory/directory.feature.js'
 import { enrollmentRightsFeature } from './enrollment-rights/enrollment-rights.feature.js'
 import { invitationsFeature } from './invitations/invitations.feature.js'
+import { keyImportsFeature } from './key-imports/key-imports.feature.js'
 import { operatorsFeature } from './operators/operators.feature.js'
 import { queueFeature } from './queue/queue.feature.js'
 import { sessionFeature } from './session/session.feature.js'
@@ -38,6 +39,7 @@ const features: readonly ConsoleFeature[] = [
   operatorsFeature,
   queueFeature,
   invitationsFeature,
+  keyImportsFeature,
   sessionFeature,
   directoryFeature,
   enrollmentRightsFeature,

@@ -26,6 +26,8 @@ export const AUDIT_ACTIONS = {
   'request.failed': 4888,
   'request.revoked': 4870,
   'request.withdrawn': null,
+  // A certificate that was issued out of band gets a request of its own.
+  'request.imported': 4884,
   'request.envelope_purged': 4896,
   'request.resubmitted': 4869,
   // One approval of several that are needed, and what an officer puts into a pending request.
@@ -79,6 +81,9 @@ export const AUDIT_ACTIONS = {
   'exchange_key.certified': null,
   'exchange_key.destroyed': null,
   'sealed_key.purged': 4896,
+  'sealed_key.imported': 4894,
+  'key_import.received': null,
+  'key_import.failed': null,
   'webhook.stopped': null,
   'webhook.resumed': null,
   'webhook.retried': null,
@@ -132,12 +137,14 @@ export const WINDOWS_EVENTS: Readonly<Record<number, string>> = {
   4880: 'Certificate Services started',
   4881: 'Certificate Services stopped',
   4882: 'The security permissions for Certificate Services changed',
+  4884: 'Certificate Services imported a certificate into its database',
   4886: 'Certificate Services received a certificate request',
   4887: 'Certificate Services approved a certificate request and issued a certificate',
   4888: 'Certificate Services denied a certificate request',
   4889: 'Certificate Services set the status of a certificate request to pending',
   4892: 'A property of Certificate Services changed',
   4893: 'Certificate Services archived a key',
+  4894: 'Certificate Services imported and archived a key',
   4896: 'One or more rows have been deleted from the certificate database',
   4899: 'A Certificate Services template was updated'
 }

@@ -1,6 +1,7 @@
 export type { ContentEncryptionName, KeyTransport } from '@app/cms'
 export { AppError, isAppError, type Clock, type Entropy, type ErrorCode } from '@app/core'
 export { KEY_SPECS, type KeySpec } from '@app/keys'
+export { openArchivedKeyBlob, type OpenedKeyBlob } from './archived-key-blob.js'
 export { listAuthorities, type Authority, type OfferedTemplate } from './authorities.js'
 export { fetchTrustedRoot } from './bootstrap.js'
 export {
@@ -19,6 +20,7 @@ export * from './console/crls.js'
 export * from './console/directory.js'
 export * from './console/enrollment-rights.js'
 export * from './console/invitations.js'
+export * from './console/key-imports.js'
 export * from './console/operators.js'
 export * from './console/queue.js'
 export * from './console/recoveries.js'
@@ -28,6 +30,7 @@ export { allItems, everyItem, type ListPage, type PageOptions } from './console/
 export * from './constants.js'
 export { Enrollment, type AcceptedCertificate, type EnrollmentSettings, type ExportedPending } from './enrollment.js'
 export { certificatesIn, type CertificateInput } from './exchange-certificate.js'
+export { importArchivedKey, KeyImporter, type ArchivedKeyImport } from './import-archived-key.js'
 export { installPem, installPkcs12, type Installable, type PemInstallation, type PemPaths } from './installation.js'
 export {
   findSubmission,

@@ -67,6 +67,7 @@ const FAIL_INFO_BY_CODE = {
   key_blob_invalid: 'badRequest',
   archived_key_mismatch: 'popFailed',
   archived_key_weak: 'badRequest',
+  archived_key_exists: 'badRequest',
   exchange_recipient_unknown: 'badCertId',
   exchange_key_gone: 'badCertId',
   archival_not_configured: 'badRequest',

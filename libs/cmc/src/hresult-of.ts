@@ -67,6 +67,8 @@ const HRESULT_BY_CODE = {
   key_blob_invalid: 'NTE_BAD_KEY',
   archived_key_mismatch: 'NTE_BAD_KEY',
   archived_key_weak: 'NTE_BAD_KEY',
+  // MS-CSRA 3.1.4.2.16: ERROR_INVALID_PARAMETER as an HRESULT.
+  archived_key_exists: 'E_INVALIDARG',
   exchange_recipient_unknown: 'CRYPT_E_RECIPIENT_NOT_FOUND',
   exchange_key_gone: 'CRYPT_E_NO_DECRYPT_CERT',
   archival_not_configured: 'CERTSRV_E_KEY_ARCHIVAL_NOT_CONFIGURED',

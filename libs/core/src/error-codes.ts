@@ -72,6 +72,7 @@ export const ERROR_CODES = {
   key_blob_invalid: 'the archived key is in none of the known formats or breaks its format',
   archived_key_mismatch: 'the archived key is not the private half of the requested key',
   archived_key_weak: 'the archived key is too weak to be certified',
+  archived_key_exists: 'a key is archived for the certificate already',
   exchange_recipient_unknown: 'the key was wrapped to a certificate that is not an exchange certificate of this CA',
   exchange_key_gone: 'the exchange certificate has expired or its key has been destroyed',
   archival_not_configured: 'archival was asked of a CA that has none set up',

@@ -5,6 +5,7 @@
 export const STEPS = {
   evaluate: 'authority',
   seal: 'archive',
+  import: 'archive',
   issue: 'authority',
   respond: 'authority',
   acknowledge: 'authority',

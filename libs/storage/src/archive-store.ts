@@ -69,7 +69,8 @@ const HAS_ENVELOPES: Statement = {
   text: `
     SELECT EXISTS (
       SELECT FROM certkeep.archived_key_envelope AS e JOIN certkeep.request AS r ON r.id = e.request_id
-      WHERE r.submitted_at <= $1) AS found`
+      WHERE r.submitted_at <= $1)
+      OR EXISTS (SELECT FROM certkeep.key_import AS i WHERE i.state = 'received' AND i.received_at <= $1) AS found`
 }
 
 const PURGE_ENVELOPES: Statement = {

@@ -1,15 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { AppError, type Entropy } from '@app/core'
-import {
-  archivedKeyRecipient,
-  openArchivedKey,
-  sealToAgents,
-  sealToThreshold,
-  verifySealedKey,
-  verifyThresholdSealedKey,
-  type OpenedKey
-} from '@app/escrow'
-import { ENTROPY, isPassing, LOG, rowFailure, type Logger } from '@app/platform'
+import { AppError } from '@app/core'
+import { isPassing, LOG, rowFailure, type Logger } from '@app/platform'
 import type { StepRun } from '@app/queue'
 import {
   ArchiveStore,
@@ -20,9 +11,9 @@ import {
   type RequestMove,
   type Unit
 } from '@app/storage'
-import { decodePublicKey, type PublicKeyInfo } from '@app/x509'
 import { ExchangeKeys } from '../inventory/exchange-keys.js'
-import { SealingAgents, type Sealing } from './sealing-agents.js'
+import { Sealer } from './sealer.js'
+import { SealingAgents } from './sealing-agents.js'
 
 const batchSize = 32
 const retryAfter = 15_000
@@ -48,7 +39,7 @@ export class SealService {
     private readonly archive: ArchiveStore,
     private readonly exchangeKeys: ExchangeKeys,
     private readonly agents: SealingAgents,
-    @Inject(ENTROPY) private readonly entropy: Entropy,
+    private readonly sealer: Sealer,
     @Inject(LOG) private readonly log: Logger
   ) {}
 
@@ -115,46 +106,12 @@ export class SealService {
         throw new AppError('archived_key_required', 'The template demands an archived key and none was received.')
       }
       const sealing = await agentsFor(row)
-      const recipient = archivedKeyRecipient(envelope.envelope)
-      const decrypter = await decrypterFor({ ...row, recipient })
-      const requestedPublicKey = decodePublicKey(row.publicKey)
-      const key = await openArchivedKey({
-        envelope: envelope.envelope,
-        requestedPublicKey,
-        decrypter,
-        use: async opened => ({
-          requestId: row.id,
-          ...(await this.seal(opened, requestedPublicKey, sealing)),
-          keyFormat: opened.format,
-          algorithm: opened.algorithm,
-          bits: opened.bits,
-          sealedAt: now,
-          agentIds: sealing.agents.map(agent => agent.id)
-        })
-      })
+      const wrapped = { ...row, envelope: envelope.envelope, publicKey: row.publicKey }
+      const key = { requestId: row.id, ...(await this.sealer.seal(wrapped, sealing, decrypterFor, now)) }
       return { kind: 'sealed', key }
     } catch (error) {
       return isPassing(error) ? { kind: 'later' } : { kind: 'failed', error: rowFailure(error, row, this.log) }
     }
-  }
-
-  /** Seals as the template says and reads the result back. */
-  private async seal(
-    { plaintext }: OpenedKey,
-    publicKey: PublicKeyInfo,
-    { settings, agents: chosen }: Sealing
-  ): Promise<Pick<NewSealedKey, 'mode' | 'quorum' | 'sealed' | 'contentEncryption'>> {
-    const { entropy } = this
-    const agents = chosen.map(agent => agent.certificate)
-    if (settings.mode === 'threshold') {
-      const { mode, threshold } = settings
-      const sealed = await sealToThreshold({ plaintext, publicKey, agents, threshold, entropy })
-      verifyThresholdSealedKey(sealed, { agents, threshold, publicKey })
-      return { mode, quorum: threshold, sealed, contentEncryption: 'aes-256-gcm' }
-    }
-    const sealed = sealToAgents({ plaintext, agents, entropy })
-    verifySealedKey(sealed, agents)
-    return { mode: settings.mode, quorum: 1, sealed, contentEncryption: 'aes-256-cbc' }
   }
 }
 

@@ -17,6 +17,9 @@ export interface Sealing {
   readonly agents: readonly SealingAgent[]
 }
 
+/** What the choice of a key's agents goes by. */
+export type KeyToSeal = Pick<RequestForSealing, 'caId' | 'templateId'> & { readonly id: number }
+
 /** The agents of a CA. */
 interface AgentsOfCa {
   readonly active: number
@@ -40,7 +43,7 @@ export class SealingAgents {
    * request's number, so that the work of recovery is spread. Which agents a CA has is read once for the batch. What it
    * returns throws `no_valid_recovery_agent` when fewer are usable than demanded.
    */
-  batch(now: Date): (row: RequestForSealing) => Promise<Sealing> {
+  batch(now: Date): (row: KeyToSeal) => Promise<Sealing> {
     const agentsOf = memoized((caId: CaId) => this.agentsOf(caId, now))
     return async row => {
       const settings = await this.demandOf(row)
@@ -58,7 +61,7 @@ export class SealingAgents {
     }
   }
 
-  private async demandOf({ id, templateId }: RequestForSealing): Promise<ArchivalSettings> {
+  private async demandOf({ id, templateId }: KeyToSeal): Promise<ArchivalSettings> {
     const known = templateId === null ? undefined : this.demands.get(templateId)
     if (known !== undefined) return known
     const archival = templateId === null ? undefined : (await this.templates.find(templateId))?.definition.archival

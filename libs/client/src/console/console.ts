@@ -6,6 +6,7 @@ import { Crls } from './crls.js'
 import { Directory } from './directory.js'
 import { EnrollmentRights } from './enrollment-rights.js'
 import { Invitations } from './invitations.js'
+import { KeyImports } from './key-imports.js'
 import { Operators } from './operators.js'
 import { Queue } from './queue.js'
 import { Recoveries } from './recoveries.js'
@@ -25,6 +26,7 @@ export class Console implements AsyncDisposable {
   readonly directory: Directory
   readonly enrollmentRights: EnrollmentRights
   readonly invitations: Invitations
+  readonly keyImports: KeyImports
   readonly operators: Operators
   readonly queue: Queue
   readonly recoveries: Recoveries
@@ -42,6 +44,7 @@ export class Console implements AsyncDisposable {
     this.directory = new Directory(this.transport)
     this.enrollmentRights = new EnrollmentRights(this.transport)
     this.invitations = new Invitations(this.transport)
+    this.keyImports = new KeyImports(this.transport)
     this.operators = new Operators(this.transport)
     this.queue = new Queue(this.transport)
     this.recoveries = new Recoveries(this.transport)

@@ -66,6 +66,7 @@ const STATUS = {
   key_blob_invalid: 422,
   archived_key_mismatch: 422,
   archived_key_weak: 422,
+  archived_key_exists: 409,
   exchange_recipient_unknown: 422,
   exchange_key_gone: 409,
   archival_not_configured: 409,

@@ -1,0 +1,77 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { AppError } from '@app/core'
+import { isPassing, LOG, rowFailure, type Logger } from '@app/platform'
+import { KeyImportStore, type KeyImportToSeal, type Unit } from '@app/storage'
+import { ExchangeKeys } from '../inventory/exchange-keys.js'
+import { Sealer, type SealedForm } from './sealer.js'
+import { SealingAgents } from './sealing-agents.js'
+
+const batchSize = 32
+const retryAfter = 15_000
+
+/** What was archived elsewhere is often older than today's rules: a weak key is better kept than lost. */
+const minimumRsaBits = 1024
+
+/** Seals the keys that come in from other archives, each in a transaction of its own. */
+@Injectable()
+export class ImportService {
+  constructor(
+    private readonly imports: KeyImportStore,
+    private readonly exchangeKeys: ExchangeKeys,
+    private readonly agents: SealingAgents,
+    private readonly sealer: Sealer,
+    @Inject(LOG) private readonly log: Logger
+  ) {}
+
+  /** Seals what is due, up to a batch of it. Whether more may be due. */
+  async run(now: Date): Promise<boolean> {
+    const agentsFor = this.agents.batch(now)
+    const decrypterFor = this.exchangeKeys.batch()
+    for (let count = 0; count < batchSize; count++) {
+      const found = await this.imports.withClaimed(now, (claimed, unit) =>
+        this.sealOne(claimed, { agentsFor, decrypterFor, now, unit })
+      )
+      if (!found) return false
+    }
+    return true
+  }
+
+  private async sealOne(claimed: KeyImportToSeal, run: Run): Promise<void> {
+    const { id } = claimed
+    const { now, unit } = run
+    let form: SealedForm
+    // 1. Open, check the pair, seal, parse the result back: as for an enrollment.
+    try {
+      form = await this.sealed(claimed, run)
+    } catch (error) {
+      if (isPassing(error)) {
+        await this.imports.lease(unit, id, new Date(now.getTime() + retryAfter))
+        return
+      }
+      const failure = rowFailure(error, { id: numberOf(id) }, this.log)
+      await this.imports.fail(unit, id, failure, { actor: 'role:archive' }, now)
+      return
+    }
+    // 2. One transaction: the key in the archive with its certificate's request, the envelope out, the events.
+    await this.imports.finish(unit, id, form)
+  }
+
+  private async sealed(claimed: KeyImportToSeal, { agentsFor, decrypterFor, now }: Run): Promise<SealedForm> {
+    const { id, caId, templateId, envelope, publicKey, receivedAt: submittedAt } = claimed
+    if (envelope === null) throw new AppError('internal', `The envelope of the import ${id} is gone.`)
+    const sealing = await agentsFor({ id: numberOf(id), caId, templateId })
+    return this.sealer.seal({ caId, submittedAt, envelope, publicKey, minimumRsaBits }, sealing, decrypterFor, now)
+  }
+}
+
+interface Run {
+  readonly now: Date
+  readonly unit: Unit
+  readonly agentsFor: ReturnType<SealingAgents['batch']>
+  readonly decrypterFor: ReturnType<ExchangeKeys['batch']>
+}
+
+/** By which the agents are rotated, as they are by the number of a request. */
+function numberOf(id: string): number {
+  return Number.parseInt(id.slice(0, 7), 16)
+}

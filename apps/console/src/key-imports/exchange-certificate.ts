@@ -1,0 +1,29 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { AppError, type CaId, type Clock } from '@app/core'
+import { encodePem } from '@app/der'
+import { CLOCK } from '@app/platform'
+import { Wakeups } from '@app/queue'
+import { CaStore, ExchangeKeyStore } from '@app/storage'
+
+/** What keys that are to be imported are wrapped to. */
+@Injectable()
+export class ExchangeCertificate {
+  constructor(
+    private readonly exchangeKeys: ExchangeKeyStore,
+    private readonly cas: CaStore,
+    private readonly wakeups: Wakeups,
+    @Inject(CLOCK) private readonly clock: Clock
+  ) {}
+
+  /** PEM of the current one of a CA, then of the CA and those above it. Throws `unavailable` while there is none. */
+  async current(caId: CaId): Promise<string> {
+    const certificate = (await this.exchangeKeys.findCurrent(caId, this.clock.now()))?.certificate
+    if (certificate == null) {
+      this.wakeups.nudge('exchange-keys')
+      throw new AppError('unavailable', 'The CA has no exchange certificate yet. Try again in a moment.')
+    }
+    const issuer = (await this.cas.listCertificates(caId)).at(-1)
+    const chain = issuer === undefined ? [] : [issuer.certificate, ...issuer.chain]
+    return [certificate, ...chain].map(der => encodePem('CERTIFICATE', der)).join('')
+  }
+}
