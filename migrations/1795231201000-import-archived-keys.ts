@@ -158,44 +158,44 @@ const FINISH = `
   ) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   DECLARE
     import certkeep.key_import;
-    of_request integer;
+    its_request integer;
     is_there boolean;
     was_purged boolean;
     refused text;
   BEGIN
     SELECT * INTO import FROM certkeep.key_import WHERE id = of_import AND state = 'received' FOR NO KEY UPDATE;
     IF NOT FOUND THEN RETURN 'gone'; END IF;
-    of_request := certkeep.request_of_key_import(import, at_time);
+    its_request := certkeep.request_of_key_import(import, at_time);
     SELECT true, s.purged_at IS NOT NULL INTO is_there, was_purged FROM certkeep.sealed_key AS s
-      WHERE s.request_id = of_request FOR UPDATE;
+      WHERE s.request_id = its_request FOR UPDATE;
     IF is_there AND NOT import.replaces THEN
       refused := CASE WHEN was_purged
         THEN 'The key of this certificate was purged from the archive. Import it with the flag that lets it be replaced.'
         ELSE 'The key of this certificate is archived already. Import it with the flag that lets it be replaced.' END;
-      UPDATE certkeep.key_import SET state = 'failed', request_id = of_request, resolved_at = at_time,
+      UPDATE certkeep.key_import SET state = 'failed', request_id = its_request, resolved_at = at_time,
         failure_code = 'archived_key_exists', failure_message = refused WHERE id = of_import;
       DELETE FROM certkeep.key_import_envelope WHERE import_id = of_import;
       INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
         VALUES (at_time, import.imported_by, 'key_import.failed', 'key_import', of_import::text, 'failed',
-          jsonb_build_object('requestId', of_request, 'code', 'archived_key_exists'));
+          jsonb_build_object('requestId', its_request, 'code', 'archived_key_exists'));
       RETURN 'exists';
     END IF;
     IF is_there THEN
       UPDATE certkeep.sealed_key SET mode = with_mode, quorum = with_quorum, sealed = with_sealed,
         key_format = with_format, algorithm = with_algorithm, bits = with_bits, content_encryption = with_encryption,
-        sealed_at = at_time, agent_ids = with_agents, purged_at = NULL WHERE request_id = of_request;
-      DELETE FROM certkeep.sealed_key_agent WHERE request_id = of_request;
+        sealed_at = at_time, agent_ids = with_agents, purged_at = NULL WHERE request_id = its_request;
+      DELETE FROM certkeep.sealed_key_agent WHERE request_id = its_request;
     ELSE
       INSERT INTO certkeep.sealed_key (request_id, mode, quorum, sealed, key_format, algorithm, bits, content_encryption,
           sealed_at, agent_ids)
-        VALUES (of_request, with_mode, with_quorum, with_sealed, with_format, with_algorithm, with_bits,
+        VALUES (its_request, with_mode, with_quorum, with_sealed, with_format, with_algorithm, with_bits,
           with_encryption, at_time, with_agents);
     END IF;
-    INSERT INTO certkeep.sealed_key_agent (request_id, agent_id) SELECT of_request, unnest(with_agents);
-    UPDATE certkeep.key_import SET state = 'sealed', request_id = of_request, resolved_at = at_time WHERE id = of_import;
+    INSERT INTO certkeep.sealed_key_agent (request_id, agent_id) SELECT its_request, unnest(with_agents);
+    UPDATE certkeep.key_import SET state = 'sealed', request_id = its_request, resolved_at = at_time WHERE id = of_import;
     DELETE FROM certkeep.key_import_envelope WHERE import_id = of_import;
     INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
-      VALUES (at_time, import.imported_by, 'sealed_key.imported', 'sealed_key', of_request::text, 'success',
+      VALUES (at_time, import.imported_by, 'sealed_key.imported', 'sealed_key', its_request::text, 'success',
         jsonb_build_object('import', of_import, 'replaced', coalesce(is_there, false), 'mode', with_mode,
           'agents', cardinality(with_agents), 'foreign', import.is_foreign));
     RETURN 'sealed';

@@ -21,6 +21,7 @@ import {
   requestsIn,
   reservationSample,
   SECOND,
+  sealedKeySample,
   type Setting
 } from '../helpers/storage-samples.js'
 
@@ -38,6 +39,7 @@ const WITHOUT_EVENT: Readonly<Record<string, string>> = {
   'AuditChainStore.addCheckpoint': 'is the word on the chain; an event of it would have to be signed in turn',
   'CertificateStore.finish': 'the move of its request to issued, in the same unit, has the event',
   'PrincipalStore.allocateSid': 'a number from a sequence; the principal that gets it has the event',
+  'KeyImportStore.postpone': 'who works on a row for a moment',
   'RequestStore.lease': 'who works on a row for a moment',
   'ResponseStore.put': 'the same outcome in another form; the move to it has the event',
   'SelfIssuedStore.finish': 'the renewal, in the same unit, has the event',
@@ -183,6 +185,32 @@ const exchangeCertificate = () => ({
   requestId: null,
   caKeyIndex: 0
 })
+
+const keyImport = (): storage.NewKeyImport => ({
+  id: randomUUID(),
+  caId: setting.caId,
+  certificate: randomBytes(80),
+  subject: 'CN=x',
+  issuer: Buffer.from('issuer'),
+  serialNumber: randomBytes(8),
+  notBefore: NOW,
+  notAfter: minutes(60),
+  sha1: randomBytes(20),
+  publicKey: randomBytes(40),
+  keyId: randomBytes(20),
+  isForeign: true,
+  templateId: setting.archival.id,
+  replaces: false,
+  ownerId: null,
+  ownerName: 'x',
+  receivedAt: NOW
+})
+
+async function received(changes: Partial<storage.NewKeyImport>): Promise<string> {
+  const row = { ...keyImport(), ...changes }
+  await of(storage.KeyImportStore).add(row, Buffer.from('x'), BECAUSE)
+  return row.id
+}
 
 const decision = (requestId: RequestId, kind: storage.DecisionRow['kind']) => ({
   requestId,
@@ -372,6 +400,21 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
     const invited = invitation()
     await of(storage.InvitationStore).add(invited, BECAUSE)
     return () => of(storage.InvitationStore).revoke(invited.id, BECAUSE, NOW)
+  },
+  'KeyImportStore.add': async () => () => of(storage.KeyImportStore).add(keyImport(), Buffer.from('x'), BECAUSE),
+  'KeyImportStore.finish': async () => {
+    const certificate = randomBytes(80)
+    const first = await received({ certificate })
+    const { requestId, ...form } = sealedKeySample(1 as RequestId, setting)
+    void requestId
+    await inUnit(unit => of(storage.KeyImportStore).finish(unit, first, form))
+    const again = await received({ certificate, replaces: true })
+    return () => inUnit(unit => of(storage.KeyImportStore).finish(unit, again, form))
+  },
+  'KeyImportStore.fail': async () => {
+    const id = await received({})
+    const failure = { code: 'archived_key_mismatch', message: 'No.' } as const
+    return () => inUnit(unit => of(storage.KeyImportStore).fail(unit, id, failure, BECAUSE, NOW))
   },
   'PrincipalStore.add': async () => () => of(storage.PrincipalStore).add(principalSample(fresh('user')), BECAUSE),
   'PrincipalStore.disable': async () => {

@@ -95,7 +95,7 @@ export class KeyImportStore {
   }
 
   /** For the archive. Leaves an import for later. */
-  async lease(unit: Unit, id: string, until: Date): Promise<void> {
+  async postpone(id: string, until: Date, unit?: Unit): Promise<void> {
     await query(this.dataSource, unit, LEASE, [id, until])
   }
 

@@ -28,10 +28,19 @@ export class ImportService {
     const agentsFor = this.agents.batch(now)
     const decrypterFor = this.exchangeKeys.batch()
     for (let count = 0; count < batchSize; count++) {
-      const found = await this.imports.withClaimed(now, (claimed, unit) =>
-        this.sealOne(claimed, { agentsFor, decrypterFor, now, unit })
-      )
-      if (!found) return false
+      let claimedId: string | undefined
+      try {
+        const found = await this.imports.withClaimed(now, (claimed, unit) => {
+          claimedId = claimed.id
+          return this.sealOne(claimed, { agentsFor, decrypterFor, now, unit })
+        })
+        if (!found) return false
+      } catch (error) {
+        // One that the database refuses does not hold up the others; it is tried again later.
+        if (claimedId === undefined || isPassing(error)) throw error
+        this.log.error({ error, import: claimedId }, 'A key could not be imported now.')
+        await this.imports.postpone(claimedId, new Date(now.getTime() + retryAfter))
+      }
     }
     return true
   }
@@ -45,7 +54,7 @@ export class ImportService {
       form = await this.sealed(claimed, run)
     } catch (error) {
       if (isPassing(error)) {
-        await this.imports.lease(unit, id, new Date(now.getTime() + retryAfter))
+        await this.imports.postpone(id, new Date(now.getTime() + retryAfter), unit)
         return
       }
       const failure = rowFailure(error, { id: numberOf(id) }, this.log)

@@ -19,7 +19,9 @@ export const importBody = z.strictObject({
     .min(1)
     .max(256)
     .optional()
-    .describe('The template whose archival settings apply; needed where the certificate was made of none that archives.'),
+    .describe(
+      'The template whose archival settings apply; needed where the certificate was made of none that archives.'
+    ),
   owner: accountName.optional().describe('Whose certificate it is, where this server did not issue it.'),
   foreign: z.boolean().default(false).describe('Whether another CA issued the certificate.'),
   replace: z.boolean().default(false).describe('Whether it may take the place of a key that is archived already.')
