@@ -28,6 +28,7 @@ import { GuardRecoveries1795231001000 } from './1795231001000-guard-recoveries.j
 import { GroupSealedKeys1795231100000 } from './1795231100000-group-sealed-keys.js'
 import { DistinguishSealedKeys1795231200000 } from './1795231200000-distinguish-sealed-keys.js'
 import { ImportArchivedKeys1795231201000 } from './1795231201000-import-archived-keys.js'
+import { CreateRegistrations1795231400000 } from './1795231400000-create-registrations.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -60,5 +61,6 @@ export const migrations = [
   GuardRecoveries1795231001000,
   GroupSealedKeys1795231100000,
   DistinguishSealedKeys1795231200000,
-  ImportArchivedKeys1795231201000
+  ImportArchivedKeys1795231201000,
+  CreateRegistrations1795231400000
 ] as const

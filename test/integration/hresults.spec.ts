@@ -14,6 +14,7 @@ import { ERROR_CODES, isAppError, type ErrorCode } from '@app/core'
 import { encodeContext, encodeInteger, encodeNull, encodeSequence, encodeSetOf } from '@app/der'
 import { signerOf } from '@app/keys'
 import { OID } from '@app/oid'
+import { decodeRegistrationRequest } from '@app/registration'
 import { certificateNames } from '@app/policy'
 import { AgentStore } from '@app/storage'
 import { builtInTemplates, ENROLLMENT_FLAG, PRIVATE_KEY_FLAG, SUBJECT_NAME_FLAG } from '@app/templates'
@@ -463,6 +464,14 @@ const CAUSES: Readonly<Record<Exclude<HresultSymbol, 'S_OK'>, Cause>> = {
       })
       return client.status.statusSymbol
     }
+  },
+  SMS_ERR_INVALID_SCHEMA: {
+    pure: () => thrown(() => decodeRegistrationRequest('<ClientRegistrationRequest/>')),
+    why: 'The server tells it where client registration is on.'
+  },
+  SMS_ERR_NO_REPLY: {
+    never: 'The server tells it where client registration is on and the database does not answer.',
+    codes: ['registration_retry']
   },
   RPC_S_SERVER_UNAVAILABLE: {
     atClient: async () => {

@@ -135,6 +135,10 @@ const FAIL_INFO_BY_CODE = {
   unavailable: 'tryLater',
   property_empty: 'badRequest',
 
+  registration_schema_invalid: 'badRequest',
+  registration_refused: 'badRequest',
+  registration_retry: 'tryLater',
+
   key_store_locked: 'tryLater',
   key_store_invalid: 'internalCAError',
   config_invalid: 'internalCAError',
@@ -142,6 +146,7 @@ const FAIL_INFO_BY_CODE = {
   file_exists: 'internalCAError',
   installation_busy: 'tryLater',
 
+  reply_signature_invalid: 'badMessageCheck',
   response_signature: 'badMessageCheck',
   response_content_type: 'badMessageCheck',
   response_status: 'badRequest',

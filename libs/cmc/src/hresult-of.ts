@@ -136,6 +136,10 @@ const HRESULT_BY_CODE = {
   unavailable: 'CERTSRV_E_SERVER_SUSPENDED',
   property_empty: 'CERTSRV_E_PROPERTY_EMPTY',
 
+  registration_schema_invalid: 'SMS_ERR_INVALID_SCHEMA',
+  registration_refused: 'E_ACCESSDENIED',
+  registration_retry: 'SMS_ERR_NO_REPLY',
+
   key_store_locked: 'CERTSRV_E_SERVER_SUSPENDED',
   key_store_invalid: 'NTE_BAD_KEY',
   config_invalid: 'ERROR_INVALID_DATA',
@@ -143,6 +147,7 @@ const HRESULT_BY_CODE = {
   file_exists: 'E_INVALIDARG',
   installation_busy: 'CERTSRV_E_SERVER_SUSPENDED',
 
+  reply_signature_invalid: 'NTE_BAD_SIGNATURE',
   response_signature: 'NTE_BAD_SIGNATURE',
   response_content_type: 'CRYPT_E_INVALID_MSG_TYPE',
   response_status: 'ERROR_INVALID_DATA',

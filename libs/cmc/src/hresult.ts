@@ -133,6 +133,9 @@ export const HRESULTS = {
   E_ACCESSDENIED: { value: 0x80070005, text: 'Access is denied.' },
   ERROR_INVALID_DATA: { value: 0x8007000d, text: 'The data is not valid.' },
   E_INVALIDARG: { value: 0x80070057, text: 'A parameter is missing, unknown or out of range.' },
+  // Configuration Manager SDK, management point interface
+  SMS_ERR_INVALID_SCHEMA: { value: 0x80040605, text: 'The message does not fit its schema.' },
+  SMS_ERR_NO_REPLY: { value: 0x80040607, text: 'The management point gave no reply.' },
   RPC_S_SERVER_UNAVAILABLE: { value: 0x800706ba, text: 'The server does not answer.' },
 
   CERT_E_EXPIRED: { value: 0x800b0101, text: 'The certificate is outside its validity period.' },

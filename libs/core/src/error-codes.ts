@@ -142,6 +142,11 @@ export const ERROR_CODES = {
   unavailable: 'a part that is needed does not answer now; try again',
   property_empty: 'the property exists and has no value here',
 
+  // Client registration
+  registration_schema_invalid: 'a registration message that is not well-formed or lacks what it must have',
+  registration_refused: 'a client is not registered: its signature, its certificate or the policy of the site',
+  registration_retry: 'a registration could not be processed; the client sends it again',
+
   // Keys, configuration, installation
   key_store_locked: 'the passphrase is missing or wrong',
   key_store_invalid: 'a stored key is damaged or of an unknown form',
@@ -151,6 +156,7 @@ export const ERROR_CODES = {
   installation_busy: 'another process uses the installation in a way that excludes this one',
 
   // Client side
+  reply_signature_invalid: 'the reply of a management point is unsigned, altered or signed by an unknown key',
   response_signature: 'the response is not signed by the CA or does not chain to the pinned trust',
   response_content_type: 'the response is not a PKIResponse',
   response_status: 'the response reports another status than success',

@@ -132,6 +132,8 @@ export const OID = {
   id_pkinit_KPClientAuth: '1.3.6.1.5.2.3.4', // RFC 4556, 3.2.4
   szOID_EFS_CRYPTO: '1.3.6.1.4.1.311.10.3.4', // wincrypt.h
   szOID_KP_KEY_RECOVERY: '1.3.6.1.4.1.311.10.3.11', // wincrypt.h
+  SMS_SIGNING_CERTIFICATE: '1.3.6.1.4.1.311.101', // Configuration Manager SDK, management point interface security
+  SMS_CLIENT_CERTIFICATE: '1.3.6.1.4.1.311.101.2', // self-signed certificates of clients
   szOID_KP_SMARTCARD_LOGON: '1.3.6.1.4.1.311.20.2.2', // wincrypt.h
   szOID_ENROLLMENT_AGENT: '1.3.6.1.4.1.311.20.2.1', // wincrypt.h
   szOID_KP_CA_EXCHANGE: '1.3.6.1.4.1.311.21.5', // MS-WCCE 3.2.1.4.3.2.15

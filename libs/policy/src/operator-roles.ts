@@ -44,6 +44,9 @@ export const PERMISSIONS = {
   'recovery.approve': ['recovery_agent'],
   'recovery.release': ['officer'],
   'audit.read': ['auditor'],
+  'client.read': ['administrator', 'officer', 'auditor', 'operator'],
+  'client.write': ['administrator', 'operator'],
+  'site.write': ['administrator'],
   'health.read': ['operator', 'administrator']
 } as const satisfies Readonly<Record<string, readonly OperatorRole[]>>
 

@@ -16,7 +16,8 @@ export const STEPS = {
   recoveries: 'archive',
   'recovery-packages': 'authority',
   audit: 'authority',
-  webhooks: 'front'
+  webhooks: 'front',
+  registrations: 'console'
 } as const
 
 /** A step of {@link STEPS}. */

@@ -6,6 +6,7 @@ import type { DecisionRow, EditRow } from './decision-row.js'
 import { column, entity, key } from './entity.js'
 import type { CredentialRow, EnrollmentSecretRow, PrincipalRow } from './principal-row.js'
 import { operatorEntities } from './operator-entities.js'
+import { registrationEntities } from './registration-entities.js'
 import type { RequestRow } from './request-row.js'
 import { selfIssuedEntity } from './self-issued-entity.js'
 import { revocationAnswerEntity } from './revocation-answer-entity.js'
@@ -292,5 +293,6 @@ export const entities = [
   certificateEntity,
   responseEntity,
   revocationAnswerEntity,
+  ...registrationEntities,
   auditEntity
 ] as const

@@ -134,6 +134,10 @@ const STATUS = {
   unavailable: 503,
   property_empty: 404,
 
+  registration_schema_invalid: 400,
+  registration_refused: 403,
+  registration_retry: 503,
+
   key_store_locked: 503,
   key_store_invalid: 503,
   config_invalid: 500,
@@ -141,6 +145,7 @@ const STATUS = {
   file_exists: 409,
   installation_busy: 503,
 
+  reply_signature_invalid: 500,
   response_signature: 500,
   response_content_type: 500,
   response_status: 500,
@@ -160,6 +165,7 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'key_store_locked',
   'database_incompatible',
   'installation_busy',
+  'registration_retry',
   'server_unreachable'
 ])
 
