@@ -1,5 +1,5 @@
 import { sign as signBytes, verify as verifyBytes, type KeyObject } from 'node:crypto'
-import { AppError } from '@app/core'
+import { AppError, toHex } from '@app/core'
 
 /** The digests that a message may be signed with; SHA-1 is that of the first version of the protocol. */
 export type MessageHash = 'sha256' | 'sha1'
@@ -18,7 +18,7 @@ export function signMessageText(text: string, privateKey: KeyObject, hash: Messa
   if (privateKey.asymmetricKeyType !== 'rsa') {
     throw new AppError('invalid_argument', 'A registration message is signed with an RSA key.')
   }
-  return signBytes(hash, Buffer.from(text, 'utf16le'), privateKey).reverse().toString('hex').toUpperCase()
+  return toHex(signBytes(hash, Buffer.from(text, 'utf16le'), privateKey).toReversed()).toUpperCase()
 }
 
 /**
@@ -33,7 +33,7 @@ export function isSignatureOf(
 ): boolean {
   if (publicKey.asymmetricKeyType !== 'rsa') return false
   if (!/^(?:[0-9a-f]{2})+$/i.test(signature)) return false
-  const bigEndian = Buffer.from(signature, 'hex').reverse()
+  const bigEndian = Buffer.from(signature, 'hex').toReversed()
   const signed = Buffer.from(text, 'utf16le')
   return hashes.some(hash => verifyBytes(hash, signed, publicKey, bigEndian))
 }

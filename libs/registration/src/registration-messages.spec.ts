@@ -37,7 +37,7 @@ describe('a registration request', () => {
   it('is not signed when the octets are not reversed, the hash is another, the text is UTF-8 or a blank differs', () => {
     const { data, signature } = decodeRegistrationRequest(message)
     const isGood = (text: string, hex: string): boolean => isSignatureOf(text, hex, key.publicKey, ['sha256'])
-    const reversed = (octets: Buffer): string => octets.reverse().toString('hex')
+    const reversed = (octets: Buffer): string => Buffer.from(octets.toReversed()).toString('hex')
     expect(isGood(data, reversed(sign('sha256', Buffer.from(data, 'utf16le'), key.privateKey)))).toBe(true)
     expect(isGood(data, sign('sha256', Buffer.from(data, 'utf16le'), key.privateKey).toString('hex'))).toBe(false)
     expect(isGood(data, reversed(sign('sha256', Buffer.from(data, 'utf8'), key.privateKey)))).toBe(false)

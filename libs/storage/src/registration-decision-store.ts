@@ -135,12 +135,12 @@ export class RegistrationDecisionStore {
     unit: Unit
   ): Promise<boolean> {
     const { approval, mode, keyHash, signingCertificate, encryptionCertificate, agentType, properties } = facts
-    const values = [
-      ...[seen.smsid, seen.status, approval, mode, keyHash, signingCertificate, encryptionCertificate, agentType],
-      ...[facts.agentVersion, facts.agentIdentity, facts.netbiosName, facts.fqdn].map(storableText),
-      facts.hardwareId === null ? null : storableText(facts.hardwareId),
-      ...[storableJson(properties), facts.proxySmsid, facts.isIntegrated, facts.callerId, now]
-    ]
+    const texts = [facts.agentVersion, facts.agentIdentity, facts.netbiosName, facts.fqdn].map(storableText)
+    const hardwareId = facts.hardwareId === null ? null : storableText(facts.hardwareId)
+    const certificates = [keyHash, signingCertificate, encryptionCertificate]
+    const rest = [storableJson(properties), facts.proxySmsid, facts.isIntegrated, facts.callerId, now]
+    const before = [seen.smsid, seen.status, approval, mode]
+    const values = [...before, ...certificates, agentType, ...texts, hardwareId, ...rest]
     if ((await queryOne(this.dataSource, unit, REGISTER, values)) === undefined) return false
     const verb = seen.status === 'pending' ? 'registered' : 'renewed'
     const detail = { mode, approval, netbiosName: facts.netbiosName, fqdn: facts.fqdn }

@@ -68,10 +68,9 @@ export class SiteStore {
   change(site: SiteRow, because: Because, now: Date): Promise<boolean> {
     return inTransaction(this.dataSource, async unit => {
       const { version, siteCode, mode, approvalMode, waitMinimumSeconds, waitMaximumSeconds } = site
-      const values = [
-        ...[version, siteCode, mode, approvalMode, waitMinimumSeconds, waitMaximumSeconds, site.replayWindowSeconds],
-        ...[site.isCrlChecked, site.isSha1Taken, encodeByteaArray(site.trustedAuthorities), [...site.trustedDomains]]
-      ]
+      const policy = [version, siteCode, mode, approvalMode, waitMinimumSeconds, waitMaximumSeconds]
+      const trust = [encodeByteaArray(site.trustedAuthorities), [...site.trustedDomains]]
+      const values = [...policy, site.replayWindowSeconds, site.isCrlChecked, site.isSha1Taken, ...trust]
       if ((await queryOne(this.dataSource, unit, CHANGE, values)) === undefined) return false
       const detail = { mode, approvalMode, version: version + 1, isSha1Taken: site.isSha1Taken }
       const change = { object: 'configmgr_site', id: siteCode, verb: 'changed', at: now, detail } as const
