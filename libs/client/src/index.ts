@@ -31,7 +31,14 @@ export * from './constants.js'
 export { Enrollment, type AcceptedCertificate, type EnrollmentSettings, type ExportedPending } from './enrollment.js'
 export { certificatesIn, type CertificateInput } from './exchange-certificate.js'
 export { importArchivedKey, KeyImporter, type ArchivedKeyImport } from './import-archived-key.js'
-export { installPem, installPkcs12, type Installable, type PemInstallation, type PemPaths } from './installation.js'
+export {
+  installPem,
+  installPkcs12,
+  makeDirectory,
+  type Installable,
+  type PemInstallation,
+  type PemPaths
+} from './installation.js'
 export {
   findSubmission,
   loadPending,

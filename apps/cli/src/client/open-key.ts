@@ -1,83 +1,84 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { extname } from 'node:path'
-import { certificatesIn, decodePrivateKey, encodePrivateKeyPem, installPkcs12, readPkcs12 } from '@app/client'
-import { decodeContentInfo, decodeSignedData } from '@app/cms'
-import { AppError, equalBytes, view, wipe } from '@app/core'
+import { certificatesIn, encodePrivateKeyPem, installPkcs12 } from '@app/client'
+import { AppError, equalBytes, isAppError, view, wipe } from '@app/core'
 import { decodeDerPemOrBase64 } from '@app/der'
-import { keyBlobToPkcs8, openSealedKey } from '@app/escrow'
+import { keyBlobToPkcs8, openSealedKey, openWithShares, verifyKeyObjectPair, type OpenedKey } from '@app/escrow'
 import { writeNewFile } from '@app/files'
 import { decrypterOf, publicHalfOf } from '@app/keys'
-import { OID } from '@app/oid'
 import { decodeCertificate, formatName, type Certificate } from '@app/x509'
 import type { Talk } from '../output.js'
-import { readBytes, readSecret } from './connection.js'
+import { readBytes } from './connection.js'
+import { findKeyHolder, type KeyHolder } from './key-holder.js'
+import { getPassword } from './password.js'
+import { findRecipient } from './recipient-keys.js'
+import { decodeRecoveryFile, type RecoveryFile } from './recovery-file.js'
 
 /** What `key open` takes. */
 export interface OpenKeyCommand {
   readonly agent?: string
+  readonly recipient?: string
   readonly key?: string
   readonly cert?: string
   readonly passwordFile?: string
+  readonly share?: readonly string[]
   readonly certificate?: string
+  readonly legacy?: boolean
   readonly outPasswordFile?: string
   readonly out: string
 }
 
-/** `key open`: opens a sealed key on the agent's own machine and writes it down for its owner. */
-export async function openKey(sealedFile: string, options: OpenKeyCommand, talk: Talk): Promise<void> {
+/**
+ * `key open`: opens a sealed key and writes it down for its owner. One of its agents does so with the agent's own key, or the
+ * recipient of a recovery with the shares that its agents gave. Nothing is written unless the key opens and is that of a
+ * certificate at hand.
+ */
+export async function openKey(file: string, options: OpenKeyCommand, talk: Talk): Promise<void> {
   const isPkcs12 = ['.p12', '.pfx'].includes(extname(options.out).toLowerCase())
-  if (isPkcs12 && options.outPasswordFile === undefined) {
-    throw new AppError('invalid_argument', 'A PKCS#12 file needs a password: give --out-password-file.')
+  if (options.legacy === true && !isPkcs12) {
+    throw new AppError('invalid_argument', '--legacy is for a PKCS#12 file: name one with --out.')
   }
-  const { sealed, certificates } = packageOf(decodeDerPemOrBase64(await readBytes(sealedFile)))
-  const agent = await agentOf(options)
-  const privateKey = await openSealedKey({
-    sealed,
-    decrypter: decrypterOf(agent.privateKey),
-    ...(agent.certificate === undefined ? {} : { agentCertificate: agent.certificate }),
-    use: ({ plaintext }) => keyFrom(plaintext)
-  })
+  const recovery = await readRecovery(file, options.share ?? [])
   const given = options.certificate === undefined ? [] : certificatesIn(await readBytes(options.certificate))
-  const found = findCertificate([...given, ...certificates].map(decodeCertificate), privateKey)
-  if (isPkcs12) await writePkcs12(privateKey, found, [...given, ...certificates], options)
+  const certificates = [...given, ...recovery.certificates].map(decodeCertificate)
+  const privateKey = await openRecovery(recovery, await holderFor(recovery, options))
+  const found = await verifyKey(privateKey, certificates)
+  if (isPkcs12) await writePkcs12(privateKey, found, certificates, options)
   else await writePem(privateKey, options.out)
   const { algorithm, bits } = publicHalfOf(privateKey)
   const owner = found === undefined ? '' : ` of ${formatName(found.subject)}, serial number ${found.serialHex}`
   talk.say(`The ${algorithm.toUpperCase()} key of ${bits} bits${owner} is in ${options.out}.`)
 }
 
-/**
- * A sealed key comes bare, as an EnvelopedData, or inside of a SignedData of the CA that hands it out with certificates
- * (MS-CSRA 3.1.4.2.9). The signature is not looked at: that the key opens and fits its certificate is what counts.
- */
-function packageOf(bytes: Uint8Array): { readonly sealed: Uint8Array; readonly certificates: readonly Uint8Array[] } {
-  const { contentType } = decodeContentInfo(bytes)
-  if (contentType === OID.id_ct_thresholdSealedKey) {
-    throw new AppError('form_not_supported', 'Several agents must open this key together, which no command does yet.')
-  }
-  if (contentType !== OID.id_signedData) return { sealed: bytes, certificates: [] }
-  const { eContent, certificates } = decodeSignedData(bytes)
-  if (eContent === undefined)
-    throw new AppError('cms_content_missing', 'The file holds certificates and no sealed key.')
-  return { sealed: eContent, certificates }
+async function readRecovery(file: string, shares: readonly string[]): Promise<RecoveryFile> {
+  const recovery = decodeRecoveryFile(await readBytes(file))
+  const more = await Promise.all(shares.map(async share => decodeDerPemOrBase64(await readBytes(share))))
+  return { ...recovery, transferred: [...recovery.transferred, ...more] }
 }
 
-async function agentOf(
-  options: OpenKeyCommand
-): Promise<{ readonly privateKey: KeyObject; readonly certificate?: Certificate }> {
-  const password = options.passwordFile === undefined ? undefined : await readSecret(options.passwordFile)
-  if (options.agent !== undefined) {
-    const { privateKey, certificate } = await readPkcs12(await readBytes(options.agent), password ?? '')
-    return certificate === undefined ? { privateKey } : { privateKey, certificate: decodeCertificate(certificate) }
-  }
-  if (options.key === undefined) throw new AppError('invalid_argument', 'Give the agent’s key: --agent or --key.')
-  const privateKey = decodePrivateKey(await readBytes(options.key), password)
-  if (options.cert === undefined) return { privateKey }
-  const [first] = certificatesIn(await readBytes(options.cert))
-  return { privateKey, certificate: decodeCertificate(first as Uint8Array) }
+/** Whose key opens it: that of the options, else the one that was made for the recovery. */
+async function holderFor(recovery: RecoveryFile, options: OpenKeyCommand): Promise<KeyHolder> {
+  const { agent, recipient, key, cert: certificate, passwordFile } = options
+  const given = await findKeyHolder({ p12: agent ?? recipient, key, certificate, passwordFile })
+  const [share] = recovery.transferred
+  const holder = given ?? (share === undefined ? undefined : await findRecipient(share))
+  if (holder !== undefined) return holder
+  const message =
+    recovery.mode === 'any-agent'
+      ? 'Give the agent’s key: --agent or --key.'
+      : 'None of your keys is the one that the shares are encrypted to. Give the recipient’s key: --recipient or --key.'
+  throw new AppError('invalid_argument', message)
 }
 
-function keyFrom(plaintext: Uint8Array): KeyObject {
+function openRecovery(recovery: RecoveryFile, { privateKey, certificate }: KeyHolder): Promise<KeyObject> {
+  const { sealed, transferred, mode } = recovery
+  const decrypter = decrypterOf(privateKey)
+  if (mode === 'threshold') return openWithShares({ sealed, transferred, decrypter, use: keyFrom })
+  const agent = certificate === undefined ? {} : { agentCertificate: certificate }
+  return openSealedKey({ sealed, decrypter, ...agent, use: keyFrom })
+}
+
+function keyFrom({ plaintext }: OpenedKey): KeyObject {
   const pkcs8 = keyBlobToPkcs8(plaintext)
   try {
     return createPrivateKey({ key: view(pkcs8), format: 'der', type: 'pkcs8' })
@@ -86,23 +87,48 @@ function keyFrom(plaintext: Uint8Array): KeyObject {
   }
 }
 
-function findCertificate(certificates: readonly Certificate[], privateKey: KeyObject): Certificate | undefined {
-  const spki = publicHalfOf(privateKey).raw
-  return certificates.find(({ publicKey }) => equalBytes(publicKey.raw, spki))
+/**
+ * The certificate of the key; undefined when there are no certificates to compare it with. Throws `archived_key_mismatch`
+ * when it is none of them, or when its numbers do not belong together.
+ */
+async function verifyKey(
+  privateKey: KeyObject,
+  certificates: readonly Certificate[]
+): Promise<Certificate | undefined> {
+  const publicKey = publicHalfOf(privateKey)
+  const found = certificates.find(certificate => equalBytes(certificate.publicKey.raw, publicKey.raw))
+  const isOfNone = found === undefined && certificates.length > 0
+  const isWhole = isOfNone ? false : await verifyKeyObjectPair(privateKey, publicKey).then(() => true, isMismatch)
+  if (isWhole) return found
+  const message = isOfNone
+    ? 'The key that opened is not that of any certificate beside it. Nothing was written.'
+    : 'The numbers of the key that opened do not belong together. Nothing was written.'
+  throw new AppError('archived_key_mismatch', message, { certificates: certificates.length })
+}
+
+function isMismatch(error: unknown): false {
+  if (isAppError(error, 'archived_key_mismatch')) return false
+  throw error
 }
 
 async function writePkcs12(
   privateKey: KeyObject,
   certificate: Certificate | undefined,
-  others: readonly Uint8Array[],
-  options: OpenKeyCommand
+  others: readonly Certificate[],
+  { out, outPasswordFile: file, legacy }: OpenKeyCommand
 ): Promise<void> {
   if (certificate === undefined) {
     throw new AppError('invalid_argument', 'A PKCS#12 file needs the certificate of the key: give --certificate.')
   }
-  const password = await readSecret(options.outPasswordFile ?? '')
-  const chain = chainOf(certificate, others.map(decodeCertificate))
-  await installPkcs12({ privateKey, certificate: certificate.raw, chain }, options.out, password)
+  const password = await getPassword({
+    file,
+    variable: 'CERTKEEP_OUT_PASSWORD',
+    question: `Password for ${out}`,
+    isNew: true
+  })
+  const chain = chainOf(certificate, others)
+  const profile = legacy === true ? 'legacy' : 'modern'
+  await installPkcs12({ privateKey, certificate: certificate.raw, chain }, out, password, profile)
 }
 
 /** The issuers of a certificate as far as they are there; the agents' certificates beside them do not belong to it. */

@@ -18,6 +18,8 @@ export interface Config extends Readonly<Omit<Settings, 'databaseUrlFile'>> {
 const OTHER_VARIABLES: ReadonlySet<string> = new Set([
   'CERTKEEP_CONFIG',
   'CERTKEEP_PROFILE',
+  'CERTKEEP_PASSWORD',
+  'CERTKEEP_OUT_PASSWORD',
   'CERTKEEP_VECTORS',
   'CERTKEEP_INTEROP',
   'CERTKEEP_BC_JARS',
