@@ -55,6 +55,7 @@ export { buildPkcs12, type Pkcs12Contents } from './pkcs12.js'
 export type { Pkcs12Profile } from './pkcs12-profile.js'
 export { readPkcs12, type Pkcs12Identity } from './pkcs12-reader.js'
 export { decodePrivateKey, encodePrivateKeyPem } from './private-key-pem.js'
+export { verifyRecoveryPackage } from './recovery-acceptance.js'
 export { makeRecoveryRecipient, type RecipientOptions, type RecoveryRecipient } from './recovery-recipient.js'
 export {
   templateOfCertificate,

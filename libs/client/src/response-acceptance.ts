@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { decodeSignedData, findSignerCertificate, type SignedData } from '@app/cms'
+import { decodeSignedData } from '@app/cms'
 import {
   CMC_STATUS,
   decodeFullResponse,
@@ -11,17 +11,8 @@ import {
   type StatusInfo
 } from '@app/cmc'
 import { AppError, equalBytes, isAppError, toHex } from '@app/core'
-import { OID } from '@app/oid'
-import {
-  decodeBasicConstraints,
-  decodeCertificate,
-  decodeKeyUsage,
-  findExtension,
-  verifyCertificateSignature,
-  type Certificate,
-  type PublicKeyInfo
-} from '@app/x509'
-import { verifyChain } from './chain.js'
+import { verifyCertificateSignature, type Certificate, type PublicKeyInfo } from '@app/x509'
+import { findSigner, verifyAuthority } from './authority-signature.js'
 import type { RequestTies, RequestType } from './request-creation.js'
 
 /** What is remembered of a request to hold its response against. */
@@ -73,78 +64,10 @@ export async function verifyResponse(
 
 async function verifyResponseSignature(bytes: Uint8Array, trust: string, at: Date): Promise<Certificate> {
   const signedData = decodeSignedData(bytes)
-  const ca = findSigner(signedData)
+  const ca = findSigner(signedData, 'response')
   verifyFullResponse({ signedData }, { caCertificate: ca })
-  if (!isAuthority(ca)) {
-    throw new AppError('response_signature', 'The response is signed with a certificate that is not that of a CA.', {
-      serialNumber: ca.serialHex
-    })
-  }
-  const fault = await findTrustFault(ca, signedData.certificates, trust, at)
-  if (fault === undefined) return ca
-  throw new AppError(
-    'response_signature',
-    `The CA that signed the response is not trusted: ${fault.message}`,
-    {},
-    { cause: fault }
-  )
-}
-
-/**
- * Why the CA's certificate does not chain to the trust; undefined when it does, or when another certificate for the same
- * name and key does: after a root got a new key, who pinned the old root gets to the new key by a cross certificate
- * (RFC 4210, 4.4).
- */
-async function findTrustFault(
-  ca: Certificate,
-  certificates: readonly Uint8Array[],
-  trust: string,
-  at: Date
-): Promise<AppError | undefined> {
-  const others = certificates.filter(other => !equalBytes(other, ca.raw))
-  const twins = others.map(der => decodeCertificate(der)).filter(other => isSameAuthority(other, ca))
-  let first: AppError | undefined
-  for (const { raw } of [ca, ...twins]) {
-    try {
-      await verifyChain(trust, [raw, ...others.filter(other => !equalBytes(other, raw))], at)
-      return undefined
-    } catch (fault) {
-      if (!isAppError(fault)) throw fault
-      first ??= fault
-    }
-  }
-  return first
-}
-
-function isSameAuthority(certificate: Certificate, ca: Certificate): boolean {
-  const { subject, publicKey } = certificate
-  return (
-    equalBytes(subject.raw, ca.subject.raw) && equalBytes(publicKey.raw, ca.publicKey.raw) && isAuthority(certificate)
-  )
-}
-
-function findSigner(signedData: SignedData): Certificate {
-  const [signer] = signedData.signerInfos
-  if (signer === undefined) throw new AppError('response_signature', 'The response is not signed.')
-  try {
-    return findSignerCertificate(signedData, signer.sid)
-  } catch (cause) {
-    if (!isAppError(cause)) throw cause
-    throw new AppError(
-      'response_signature',
-      `The signer of the response cannot be found: ${cause.message}`,
-      { cause: cause.code },
-      { cause }
-    )
-  }
-}
-
-/** Without this, any holder of a certificate of the CA could answer in its place. */
-function isAuthority(certificate: Certificate): boolean {
-  const constraints = findExtension(certificate, OID.id_ce_basicConstraints)
-  const usage = findExtension(certificate, OID.id_ce_keyUsage)
-  const mayIssue = usage === undefined || decodeKeyUsage(usage.value).has('keyCertSign')
-  return constraints !== undefined && decodeBasicConstraints(constraints.value).isCa && mayIssue
+  await verifyAuthority(ca, signedData.certificates, { what: 'response', trust, at })
+  return ca
 }
 
 /** Without an echo the response may be to an earlier request, so its absence counts as a difference. */

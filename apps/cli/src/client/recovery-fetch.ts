@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs'
+import { AppError, systemClock } from '@app/core'
+import { verifyRecoveryPackage, type Console, type RecoveryPackage } from '@app/client'
+import { writeNewFile } from '@app/files'
+import { formatName } from '@app/x509'
+import { EXIT } from '../exit-code.js'
+import type { FetchOptions } from '../key-options.js'
+import type { Talk } from '../output.js'
+import { findConnection, withConsole } from './connection.js'
+import { encodeRecoveryFile } from './recovery-file.js'
+
+/**
+ * `key fetch`: releases an approved recovery, once and for all, and writes down what is delivered. It is verified before it is
+ * written; a file that did not get here whole can be fetched again until the time for it is over.
+ */
+export function fetchRecovery(id: number, options: FetchOptions, talk: Talk): Promise<void> {
+  return withConsole(options, async ({ recoveries }) => {
+    const { mode, subject } = await recoveries.get(id)
+    const out = options.out ?? `recovery-${id}.${mode === 'threshold' ? 'pem' : 'p7m'}`
+    // Before the release, for there is one.
+    if (existsSync(out)) {
+      throw new AppError(
+        'file_exists',
+        `${out} exists and is not overwritten. Nothing was released; choose another --out.`
+      )
+    }
+    if (!(await release(recoveries, id, talk))) return
+    const recovery = await recoveries.package(id)
+    const { settings } = await findConnection(options)
+    const certificate = await verifyRecoveryPackage(recovery, settings.trust, systemClock.now())
+    await writeNewFile(out, bytesOf(recovery), 0o600)
+    talk.say(`The sealed key of ${formatName(certificate.subject)} is in ${out}, verified.`)
+    talk.say(
+      mode === 'threshold'
+        ? `Open it with "certkeep key open ${out} --out NAME.p12".`
+        : `Any one of its agents opens it with "certkeep key open ${out} --agent AGENT.p12 --out NAME.p12". ${subject}`
+    )
+  })
+}
+
+/** Whether it is released to the caller, now or before. */
+async function release(recoveries: Console['recoveries'], id: number, talk: Talk): Promise<boolean> {
+  const { state, approvals } = await recoveries.get(id)
+  if (state === 'requested') {
+    talk.say(`Recovery ${id} waits: ${approvals.given} of ${approvals.needed} have approved.`)
+    process.exitCode = EXIT.pending
+    return false
+  }
+  if (state !== 'released') await recoveries.release(id)
+  return true
+}
+
+/** What was signed stays as it is, for other programs; the shares of a key that several open come with it. */
+function bytesOf({ mode, package: sealed, shares, certificate, chain }: RecoveryPackage): Uint8Array {
+  if (mode === 'any-agent') return sealed
+  const transferred = shares.map(({ share }) => share)
+  return Buffer.from(encodeRecoveryFile({ sealed, transferred, certificates: [certificate, ...chain] }))
+}
