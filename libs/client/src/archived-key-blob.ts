@@ -2,7 +2,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { decodeContentInfo, decodeSignedData } from '@app/cms'
 import { AppError, equalBytes, view, wipe } from '@app/core'
 import { decodeDerPemOrBase64, encodeContext, encodeOid, encodeSequence } from '@app/der'
-import { keyBlobToPkcs8, openSealedKey } from '@app/escrow'
+import { isThresholdSealed, keyBlobToPkcs8, openSealedKey } from '@app/escrow'
 import { decrypterOf, publicHalfOf } from '@app/keys'
 import { OID } from '@app/oid'
 import { decodeCertificate, type Certificate } from '@app/x509'
@@ -26,24 +26,30 @@ export async function openArchivedKeyBlob(
   blob: Uint8Array,
   agent: { readonly privateKey: KeyObject; readonly certificate?: Certificate }
 ): Promise<OpenedKeyBlob> {
-  const { sealed, certificates } = partsOf(decodeDerPemOrBase64(blob))
+  const { sealed, certificates } = unwrapSealedKey(decodeDerPemOrBase64(blob))
+  if (isThresholdSealed(sealed)) {
+    throw new AppError('form_not_supported', 'Several agents open this key together; recover it where it is archived.')
+  }
   const privateKey = await openSealedKey({
     sealed,
     decrypter: decrypterOf(agent.privateKey),
     ...(agent.certificate === undefined ? {} : { agentCertificate: agent.certificate }),
-    use: ({ plaintext }) => keyFrom(plaintext)
+    use: ({ plaintext }) => privateKeyInBlob(plaintext)
   })
   const spki = publicHalfOf(privateKey).raw
   const certificate = certificates.find(der => equalBytes(decodeCertificate(der).publicKey.raw, spki))
   return { privateKey, ...(certificate === undefined ? {} : { certificate }) }
 }
 
-function partsOf(bytes: Uint8Array): { readonly sealed: Uint8Array; readonly certificates: readonly Uint8Array[] } {
-  const { contentType } = decodeContentInfo(bytes)
-  if (contentType === OID.id_ct_thresholdSealedKey) {
-    throw new AppError('form_not_supported', 'Several agents open this key together; recover it where it is archived.')
-  }
-  if (contentType !== OID.id_signedData) return { sealed: bytes, certificates: [] }
+/**
+ * A sealed key out of the SignedData that hands it out with certificates, or as it is without one. Throws
+ * `cms_content_missing` for a message without a key, and a `der_…` code.
+ */
+export function unwrapSealedKey(bytes: Uint8Array): {
+  readonly sealed: Uint8Array
+  readonly certificates: readonly Uint8Array[]
+} {
+  if (decodeContentInfo(bytes).contentType !== OID.id_signedData) return { sealed: bytes, certificates: [] }
   const { eContent, eContentType, certificates } = decodeSignedData(bytes)
   if (eContent === undefined)
     throw new AppError('cms_content_missing', 'The message holds certificates and no sealed key.')
@@ -55,7 +61,8 @@ function partsOf(bytes: Uint8Array): { readonly sealed: Uint8Array; readonly cer
   return { sealed, certificates }
 }
 
-function keyFrom(plaintext: Uint8Array): KeyObject {
+/** The private key in an archived blob, in any form that clients archive. The caller wipes the blob. */
+export function privateKeyInBlob(plaintext: Uint8Array): KeyObject {
   const pkcs8 = keyBlobToPkcs8(plaintext)
   try {
     return createPrivateKey({ key: view(pkcs8), format: 'der', type: 'pkcs8' })

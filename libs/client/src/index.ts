@@ -1,7 +1,7 @@
 export type { ContentEncryptionName, KeyTransport } from '@app/cms'
 export { AppError, isAppError, type Clock, type Entropy, type ErrorCode } from '@app/core'
 export { KEY_SPECS, type KeySpec } from '@app/keys'
-export { openArchivedKeyBlob, type OpenedKeyBlob } from './archived-key-blob.js'
+export { openArchivedKeyBlob, privateKeyInBlob, unwrapSealedKey, type OpenedKeyBlob } from './archived-key-blob.js'
 export { listAuthorities, type Authority, type OfferedTemplate } from './authorities.js'
 export { fetchTrustedRoot } from './bootstrap.js'
 export {

@@ -1,9 +1,9 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { extname } from 'node:path'
-import { certificatesIn, encodePrivateKeyPem, installPkcs12 } from '@app/client'
-import { AppError, equalBytes, isAppError, view, wipe } from '@app/core'
+import { certificatesIn, encodePrivateKeyPem, installPkcs12, privateKeyInBlob } from '@app/client'
+import { AppError, equalBytes, isAppError, wipe } from '@app/core'
 import { decodeDerPemOrBase64 } from '@app/der'
-import { keyBlobToPkcs8, openSealedKey, openWithShares, verifyKeyObjectPair, type OpenedKey } from '@app/escrow'
+import { openSealedKey, openWithShares, verifyKeyObjectPair, type OpenedKey } from '@app/escrow'
 import { writeNewFile } from '@app/files'
 import { decrypterOf, publicHalfOf } from '@app/keys'
 import { decodeCertificate, formatName, type Certificate } from '@app/x509'
@@ -79,12 +79,7 @@ function openRecovery(recovery: RecoveryFile, { privateKey, certificate }: KeyHo
 }
 
 function keyFrom({ plaintext }: OpenedKey): KeyObject {
-  const pkcs8 = keyBlobToPkcs8(plaintext)
-  try {
-    return createPrivateKey({ key: view(pkcs8), format: 'der', type: 'pkcs8' })
-  } finally {
-    wipe(pkcs8)
-  }
+  return privateKeyInBlob(plaintext)
 }
 
 /**

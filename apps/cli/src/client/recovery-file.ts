@@ -1,8 +1,7 @@
-import { decodeContentInfo, decodeSignedData } from '@app/cms'
+import { unwrapSealedKey } from '@app/client'
 import { AppError } from '@app/core'
 import { decodeDerPemOrBase64, decodePem, encodePem } from '@app/der'
 import { isThresholdSealed } from '@app/escrow'
-import { OID } from '@app/oid'
 
 /** What `key open` works on: a sealed key, and what came with it. */
 export interface RecoveryFile {
@@ -45,15 +44,8 @@ export function decodeRecoveryFile(input: Uint8Array): RecoveryFile {
   return { sealed, mode: 'threshold', transferred: contents.filter(content => content !== sealed), certificates }
 }
 
-function withoutShares(bytes: Uint8Array, certificates: readonly Uint8Array[]): RecoveryFile {
-  if (decodeContentInfo(bytes).contentType !== OID.id_signedData) return { ...bare(bytes), certificates }
-  const { eContent, certificates: others } = decodeSignedData(bytes)
-  if (eContent === undefined) {
-    throw new AppError('cms_content_missing', 'The file holds certificates and no sealed key.')
-  }
-  return { ...bare(eContent), certificates: [...certificates, ...others] }
-}
-
-function bare(sealed: Uint8Array): Omit<RecoveryFile, 'certificates'> {
-  return { sealed, mode: isThresholdSealed(sealed) ? 'threshold' : 'any-agent', transferred: [] }
+function withoutShares(bytes: Uint8Array, beside: readonly Uint8Array[]): RecoveryFile {
+  const { sealed, certificates } = unwrapSealedKey(bytes)
+  const mode = isThresholdSealed(sealed) ? 'threshold' : 'any-agent'
+  return { sealed, mode, transferred: [], certificates: [...beside, ...certificates] }
 }
