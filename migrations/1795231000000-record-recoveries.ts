@@ -75,7 +75,8 @@ const TABLES = `
   CREATE INDEX recovery_of_owner ON certkeep.recovery (owner_id, id) WHERE notified_at IS NOT NULL;
   CREATE INDEX recovery_of_requester ON certkeep.recovery (requester_id, id);
   CREATE INDEX recovery_of_state ON certkeep.recovery (state, id);
-  CREATE INDEX recovery_to_prepare ON certkeep.recovery (id) WHERE prepared_at IS NULL AND state = 'requested';
+  CREATE INDEX recovery_open ON certkeep.recovery (id) WHERE state IN ('requested', 'approved');
+  CREATE INDEX recovery_to_deliver ON certkeep.recovery (release_until) WHERE state = 'released';
   CREATE INDEX recovery_to_tell ON certkeep.recovery (notify_at) WHERE notify_at IS NOT NULL AND notified_at IS NULL;
 
   -- What an agent is given to approve with. In the any-agent mode there is nothing to give, and the row says that the key
@@ -84,7 +85,10 @@ const TABLES = `
     recovery_id integer NOT NULL REFERENCES certkeep.recovery (id),
     agent_id integer NOT NULL REFERENCES certkeep.recovery_agent (id),
     share bytea,
+    -- What the share is told right by.
+    binding bytea,
     prepared_at timestamptz NOT NULL,
+    CONSTRAINT recovery_share_is_whole CHECK ((share IS NULL) = (binding IS NULL)),
     PRIMARY KEY (recovery_id, agent_id)
   );
   ALTER TABLE certkeep.recovery_share ALTER share SET STORAGE EXTERNAL;
@@ -110,6 +114,8 @@ const TABLES = `
     recovery_id integer PRIMARY KEY REFERENCES certkeep.recovery (id),
     sealed bytea NOT NULL CHECK (octet_length(sealed) > 0),
     prepared_at timestamptz NOT NULL,
+    to_be_signed boolean NOT NULL,
+    -- Which key of the CA signs.
     signer_index integer,
     to_sign bytea,
     intended_at timestamptz,
@@ -120,7 +126,8 @@ const TABLES = `
       (signed IS NULL) = (signed_at IS NULL) AND (signed IS NULL OR to_sign IS NOT NULL))
   );
   ALTER TABLE certkeep.recovery_package ALTER sealed SET STORAGE EXTERNAL, ALTER signed SET STORAGE EXTERNAL;
-  CREATE INDEX recovery_package_to_sign ON certkeep.recovery_package (recovery_id) WHERE signed IS NULL;
+  CREATE INDEX recovery_package_to_sign ON certkeep.recovery_package (recovery_id)
+    WHERE to_be_signed AND signed IS NULL;
 `
 
 const KEPT = `

@@ -184,6 +184,8 @@ const GUARD_MOVES = `
         broken := 'recovery_is_released_by_enough';
       ELSIF NOT certkeep.holds_role(OLD.requester_id, 'officer', OLD.ca_id) THEN
         broken := 'recovery_requester_is_officer';
+      ELSIF NOT EXISTS (SELECT FROM certkeep.archived_keys(ARRAY[OLD.request_id])) THEN
+        broken := 'recovery_is_of_archived_key';
       END IF;
     END IF;
     IF broken IS NOT NULL THEN PERFORM certkeep.refuse_recovery(OLD.id, broken, TG_TABLE_NAME); END IF;
@@ -238,13 +240,17 @@ const GUARD_PREPARED = `
 
   CREATE FUNCTION certkeep.guard_recovery_package() RETURNS trigger LANGUAGE plpgsql AS $$
   DECLARE
+    target record;
     broken text;
   BEGIN
     IF TG_OP = 'INSERT' THEN
-      IF NOT EXISTS (SELECT FROM certkeep.recovery WHERE id = NEW.recovery_id AND state = 'released') THEN
+      SELECT state, mode INTO target FROM certkeep.recovery WHERE id = NEW.recovery_id;
+      NEW.to_be_signed := target.mode = 'any-agent';
+      IF target.state IS DISTINCT FROM 'released' THEN
         broken := 'recovery_package_is_of_released';
       END IF;
-    ELSIF (NEW.recovery_id, NEW.sealed, NEW.prepared_at) IS DISTINCT FROM (OLD.recovery_id, OLD.sealed, OLD.prepared_at)
+    ELSIF (NEW.recovery_id, NEW.sealed, NEW.prepared_at, NEW.to_be_signed)
+        IS DISTINCT FROM (OLD.recovery_id, OLD.sealed, OLD.prepared_at, OLD.to_be_signed)
       OR (OLD.to_sign IS NOT NULL
         AND (NEW.to_sign, NEW.signer_index, NEW.intended_at) IS DISTINCT FROM (OLD.to_sign, OLD.signer_index, OLD.intended_at))
       OR OLD.signed IS NOT NULL THEN

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RequestId } from '@app/core'
+import type { AgentId, RecoveryId, RequestId } from '@app/core'
 import * as storage from '@app/storage'
 import { builtInTemplates } from '@app/templates'
 import type pg from 'pg'
@@ -255,6 +255,81 @@ const crl = async () => {
   return { ...common, ...counted, thisUpdate: NOW, nextUpdate: minutes(60), nextPublish: minutes(50) }
 }
 
+/** An archived key with its certificate, which two agents together let somebody recover, and these two. */
+async function archivedKey(): Promise<{
+  readonly requestId: RequestId
+  readonly serialNumber: Uint8Array
+  readonly agents: readonly { readonly agentId: AgentId; readonly principalId: Setting['alice'] }[]
+}> {
+  const id = await one('sealed', true)
+  const reservation = reservationSample(setting, id)
+  const { caId, serialNumber } = reservation
+  const digests = { sha1: randomBytes(20), sha256: randomBytes(32) }
+  const certificate = { caId, serialNumber, certificate: randomBytes(80), ...digests, issuedAt: NOW }
+  await inUnit(async unit => {
+    await of(storage.CertificateStore).reserve(unit, [reservation])
+    await of(storage.CertificateStore).finish(unit, [certificate])
+    await of(storage.RequestStore).moveAll(unit, [{ id, from: 'sealed', to: 'issued', because: BECAUSE }], NOW)
+  })
+  const agents = await Promise.all([agentOf(id), agentOf(id)])
+  return { requestId: id, serialNumber, agents }
+}
+
+async function agentOf(requestId: RequestId) {
+  const principalId = await principal()
+  const held = { role: 'recovery_agent', caId: null, scope: null } as const
+  await of(storage.RoleStore).grant(principalId, held, BECAUSE, NOW)
+  const agentId = await of(storage.AgentStore).add({ ...agentSample(setting.caId), principalId }, BECAUSE)
+  await client.query('INSERT INTO certkeep.sealed_key_agent VALUES ($1, $2)', [requestId, agentId])
+  return { agentId, principalId }
+}
+
+async function recoveryOf({ requestId, serialNumber }: Awaited<ReturnType<typeof archivedKey>>) {
+  const requesterId = await principal()
+  await of(storage.RoleStore).grant(requesterId, { role: 'officer', caId: null, scope: null }, BECAUSE, NOW)
+  return {
+    ...{ caId: setting.caId, requestId, serialNumber, ownerId: setting.alice, requesterId },
+    ...{ requesterName: 'EXAMPLE\\officer', reason: 'Lost.', ticket: 'T-1', recipient: null },
+    ...{ requestedAt: NOW, expiresAt: minutes(60) }
+  }
+}
+
+/** A recovery that waits for approvals, and whoever can give them. */
+async function requested() {
+  const key = await archivedKey()
+  const id = await of(storage.RecoveryStore).request(await recoveryOf(key), BECAUSE)
+  await inUnit(unit => {
+    const shares = key.agents.map(({ agentId }) => ({ agentId, share: null, binding: null }))
+    return of(storage.RecoveryArchiveStore).prepare(unit, id, shares, NOW)
+  })
+  const approvals = key.agents.map(agent => ({
+    ...{ ...agent, recoveryId: id, principalName: 'EXAMPLE\\agent', at: NOW, transferred: null }
+  }))
+  const [first, second] = approvals as [storage.NewRecoveryApproval, storage.NewRecoveryApproval]
+  return { id, requestId: key.requestId, first, second }
+}
+
+async function approved(): Promise<{ readonly id: RecoveryId; readonly requestId: RequestId }> {
+  const { id, requestId, first, second } = await requested()
+  await inUnit(unit => of(storage.RecoveryStore).giveApproval(unit, first, {}, BECAUSE))
+  await inUnit(unit => of(storage.RecoveryStore).approve(unit, second, { releaseUntil: minutes(60) }, BECAUSE))
+  return { id, requestId }
+}
+
+async function released(): Promise<Awaited<ReturnType<typeof approved>>> {
+  const recovery = await approved()
+  await inUnit(unit => of(storage.RecoveryStore).release(unit, recovery.id, NOW, NOW, BECAUSE))
+  return recovery
+}
+
+async function packed(): Promise<RecoveryId> {
+  const { id, requestId } = await released()
+  await inUnit(unit => of(storage.RecoveryArchiveStore).pack(unit, id, requestId, randomBytes(40), NOW))
+  return id
+}
+
+const intent = { keyIndex: 0, toSign: Buffer.from('attributes') }
+
 /** Every change that has its own event. Each makes one, save where a number says otherwise. */
 const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> = {
   'AgentScopeStore.grant': async () => {
@@ -434,6 +509,59 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
     const secret = secretOf(setting.alice)
     await of(storage.PrincipalStore).addSecret(secret, BECAUSE, NOW)
     return () => of(storage.PrincipalStore).useSecret(secret, BECAUSE, NOW)
+  },
+  'RecoveryArchiveStore.prepare': async () => {
+    const key = await archivedKey()
+    const id = await of(storage.RecoveryStore).request(await recoveryOf(key), BECAUSE)
+    return () => inUnit(unit => of(storage.RecoveryArchiveStore).prepare(unit, id, [], NOW))
+  },
+  'RecoveryArchiveStore.pack': async () => {
+    const { id, requestId } = await released()
+    return () => inUnit(unit => of(storage.RecoveryArchiveStore).pack(unit, id, requestId, randomBytes(40), NOW))
+  },
+  'RecoveryArchiveStore.refuse': async () => {
+    const { id } = await requested()
+    return () => inUnit(unit => of(storage.RecoveryArchiveStore).refuse(unit, id, 'Gone.', NOW))
+  },
+  'RecoveryArchiveStore.expire': async () => {
+    await of(storage.RecoveryArchiveStore).expire(minutes(60), 1000)
+    await requested()
+    return () => of(storage.RecoveryArchiveStore).expire(minutes(60), 1)
+  },
+  'RecoveryArchiveStore.tellOwners': async () => {
+    await of(storage.RecoveryArchiveStore).tellOwners(NOW, 1000)
+    await released()
+    return () => of(storage.RecoveryArchiveStore).tellOwners(NOW, 1)
+  },
+  'RecoveryPackageStore.intend': async () => {
+    const id = await packed()
+    return () => of(storage.RecoveryPackageStore).intend(id, setting.caId, intent, NOW)
+  },
+  'RecoveryPackageStore.finish': async () => {
+    const id = await packed()
+    await of(storage.RecoveryPackageStore).intend(id, setting.caId, intent, NOW)
+    return () => of(storage.RecoveryPackageStore).finish(id, intent.toSign, randomBytes(40), NOW)
+  },
+  'RecoveryStore.request': async () => {
+    const recovery = await recoveryOf(await archivedKey())
+    return () => of(storage.RecoveryStore).request(recovery, BECAUSE)
+  },
+  'RecoveryStore.giveApproval': async () => {
+    const { first } = await requested()
+    return () => inUnit(unit => of(storage.RecoveryStore).giveApproval(unit, first, {}, BECAUSE))
+  },
+  'RecoveryStore.approve': async () => {
+    const { first, second } = await requested()
+    await inUnit(unit => of(storage.RecoveryStore).giveApproval(unit, first, {}, BECAUSE))
+    return () => inUnit(unit => of(storage.RecoveryStore).approve(unit, second, { releaseUntil: minutes(60) }, BECAUSE))
+  },
+  'RecoveryStore.release': async () => {
+    const { id } = await approved()
+    return () => inUnit(unit => of(storage.RecoveryStore).release(unit, id, NOW, NOW, BECAUSE))
+  },
+  'RecoveryStore.close': async () => {
+    const { id } = await requested()
+    return () => of(storage.RecoveryStore).close(id, { state: 'refused', reason: 'No.' }, BECAUSE, NOW)
   },
   'RequestStore.submit': async () => {
     const request = requestSample(setting, { carriesKey: true })

@@ -46,6 +46,53 @@ export interface RecoveryRow {
   readonly notifiedAt: Date | null
 }
 
+/** An agent that a key is sealed to, and who holds its key. */
+export interface AgentOfKeyRow {
+  readonly agentId: AgentId
+  readonly name: string
+  /** DER */
+  readonly certificate: Buffer
+  readonly principalId: PrincipalId | null
+  /** Of the account; null without one. */
+  readonly domain: string | null
+  readonly accountName: string | null
+  /** Whether it is in use and valid. */
+  readonly usable: boolean
+}
+
+/** What an archived key is and for whom; nothing of the key itself. */
+export interface ArchivedKeyFacts {
+  readonly requestId: RequestId
+  readonly caId: CaId
+  readonly mode: RecoveryRow['mode']
+  /** How many people must approve a recovery of it. */
+  readonly quorum: number
+  readonly keyFormat: string
+  readonly algorithm: string
+  readonly bits: number
+  readonly sealedAt: Date
+  readonly agentIds: readonly AgentId[]
+}
+
+/** A recovery with its certificate and the approvals that count at the moment. */
+export interface FoundRecovery extends RecoveryRow {
+  readonly subject: string
+  /** Of the owner; null for a certificate of the installation. */
+  readonly domain: string | null
+  readonly accountName: string | null
+  readonly given: number
+}
+
+/** What an agent approves with. */
+export interface RecoveryShareRow {
+  readonly recoveryId: RecoveryId
+  readonly agentId: AgentId
+  /** The agent's share and what it is told right by; null in the mode `any-agent`. */
+  readonly share: Buffer | null
+  readonly binding: Buffer | null
+  readonly preparedAt: Date
+}
+
 /** One agent's approval. */
 export interface RecoveryApprovalRow {
   readonly recoveryId: RecoveryId
@@ -64,11 +111,13 @@ export interface RecoveryPackageRow {
   /** ContentInfo, DER: the archived key as it is sealed. */
   readonly sealed: Buffer
   readonly preparedAt: Date
-  /** The certificate of the CA that signs, by its index; the signed attributes; when they were written down. */
+  /** Whether the CA signs it: in the mode `any-agent`. */
+  readonly toBeSigned: boolean
+  /** The key of the CA that signs, by its index; the signed attributes; when they were written down. */
   readonly signerIndex: number | null
   readonly toSign: Buffer | null
   readonly intendedAt: Date | null
-  /** ContentInfo, DER: the SignedData around `sealed`; only in the mode `any-agent`. */
+  /** ContentInfo, DER: the SignedData around `sealed`. */
   readonly signed: Buffer | null
   readonly signedAt: Date | null
 }

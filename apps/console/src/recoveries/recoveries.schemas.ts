@@ -114,10 +114,11 @@ export const shareView = z.object({
   mode: sealMode,
   agentId: z.number().int(),
   agentCertificate: z.string().describe('DER in base64.'),
-  share: z
+  part: z
     .string()
     .optional()
     .describe('The agent’s share of the key, encrypted to the agent (DER in base64); absent where agents open alone.'),
+  binding: z.string().optional().describe('What the share is told right by (base64).'),
   recipient: z.string().optional().describe('The certificate to encrypt the share to, DER in base64.')
 })
 

@@ -1,3 +1,4 @@
+import type { AgentPart } from '@app/escrow'
 import type { Transport } from '../transport.js'
 import type { AgentOfKey, KeyCriteria, SealMode } from './archived-keys.js'
 import type { ListPage, PageOptions } from './page.js'
@@ -80,8 +81,8 @@ export interface OfferedShare {
   readonly agentId: number
   /** DER. */
   readonly agentCertificate: Uint8Array
-  /** What `transferShare` takes as `sealed`; absent in the mode `any-agent`. */
-  readonly share?: Uint8Array
+  /** What `transferPart` takes, for the recipient as the successor; absent in the mode `any-agent`. */
+  readonly held?: AgentPart
   /** DER: the certificate to encrypt the share to. */
   readonly recipient?: Uint8Array
 }
@@ -90,7 +91,7 @@ export interface OfferedShare {
 export interface RecoveryApproval {
   /** Which of the caller's agents; needed only where several of them could. */
   readonly agentId?: number
-  /** What `transferShare` gave; for the mode `threshold` only. */
+  /** What `transferPart` gave for the recipient; for the mode `threshold` only. */
   readonly share?: Uint8Array
 }
 
@@ -112,9 +113,10 @@ export interface RecoveryPackage {
 }
 
 /** {@link OfferedShare} with bytes in base64. */
-type EncodedShare = Omit<OfferedShare, 'agentCertificate' | 'share' | 'recipient'> & {
+type EncodedShare = Omit<OfferedShare, 'agentCertificate' | 'held' | 'recipient'> & {
   readonly agentCertificate: string
-  readonly share?: string
+  readonly part?: string
+  readonly binding?: string
   readonly recipient?: string
 }
 
@@ -153,11 +155,14 @@ export class Recoveries {
     const query = agentId === undefined ? {} : { agent: agentId }
     const path = `${base}/${id}/share`
     const answer = await this.transport.json<EncodedShare>({ path, query, wait: preparation })
-    const { share, recipient, agentCertificate, ...told } = answer
+    const { part, binding, recipient, agentCertificate, ...told } = answer
+    const { mode } = told
     return {
       ...told,
       agentCertificate: fromBase64(agentCertificate),
-      ...(share === undefined ? {} : { share: fromBase64(share) }),
+      ...(part === undefined || binding === undefined
+        ? {}
+        : { held: { mode, part: fromBase64(part), binding: fromBase64(binding) } }),
       ...(recipient === undefined ? {} : { recipient: fromBase64(recipient) })
     }
   }
