@@ -191,7 +191,7 @@ const REFUSED: Readonly<Record<(typeof PROCESS_ROLES)[number], readonly string[]
     'SELECT sealed FROM certkeep.sealed_key',
     'SELECT * FROM certkeep.sealed_key_agent',
     'SELECT witness_key FROM certkeep.enrollment_secret',
-    `INSERT INTO certkeep.recovery_share SELECT 1, 1, '', now() WHERE false`,
+    `INSERT INTO certkeep.recovery_share SELECT 1, 1, '', '', now() WHERE false`,
     `INSERT INTO certkeep.recovery_package (recovery_id, sealed, prepared_at) SELECT 1, '', now() WHERE false`,
     'UPDATE certkeep.recovery_package SET signed = signed',
     REQUEST,
