@@ -288,9 +288,17 @@ async function recoveryOf({ requestId, serialNumber }: Awaited<ReturnType<typeof
   const requesterId = await principal()
   await of(storage.RoleStore).grant(requesterId, { role: 'officer', caId: null, scope: null }, BECAUSE, NOW)
   return {
-    ...{ caId: setting.caId, requestId, serialNumber, ownerId: setting.alice, requesterId },
-    ...{ requesterName: 'EXAMPLE\\officer', reason: 'Lost.', ticket: 'T-1', recipient: null },
-    ...{ requestedAt: NOW, expiresAt: minutes(60) }
+    caId: setting.caId,
+    requestId,
+    serialNumber,
+    ownerId: setting.alice,
+    requesterId,
+    requesterName: 'EXAMPLE\\officer',
+    reason: 'Lost.',
+    ticket: 'T-1',
+    recipient: null,
+    requestedAt: NOW,
+    expiresAt: minutes(60)
   }
 }
 
@@ -303,7 +311,11 @@ async function requested() {
     return of(storage.RecoveryArchiveStore).prepare(unit, id, shares, NOW)
   })
   const approvals = key.agents.map(agent => ({
-    ...{ ...agent, recoveryId: id, principalName: 'EXAMPLE\\agent', at: NOW, transferred: null }
+    ...agent,
+    recoveryId: id,
+    principalName: 'EXAMPLE\\agent',
+    at: NOW,
+    transferred: null
   }))
   const [first, second] = approvals as [storage.NewRecoveryApproval, storage.NewRecoveryApproval]
   return { id, requestId: key.requestId, first, second }

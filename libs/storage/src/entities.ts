@@ -7,12 +7,7 @@ import { column, entity, key } from './entity.js'
 import type { CredentialRow, EnrollmentSecretRow, PrincipalRow } from './principal-row.js'
 import { operatorEntities } from './operator-entities.js'
 import { registrationEntities } from './registration-entities.js'
-import {
-  recoveryApprovalEntity,
-  recoveryEntity,
-  recoveryPackageEntity,
-  recoveryShareEntity
-} from './recovery-entities.js'
+import { recoveryEntities } from './recovery-entities.js'
 import type { RequestRow } from './request-row.js'
 import { selfIssuedEntity } from './self-issued-entity.js'
 import { revocationAnswerEntity } from './revocation-answer-entity.js'
@@ -300,9 +295,6 @@ export const entities = [
   responseEntity,
   revocationAnswerEntity,
   ...registrationEntities,
-  recoveryEntity,
-  recoveryShareEntity,
-  recoveryApprovalEntity,
-  recoveryPackageEntity,
+  ...recoveryEntities,
   auditEntity
 ] as const

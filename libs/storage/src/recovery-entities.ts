@@ -59,3 +59,11 @@ export const recoveryPackageEntity = entity<RecoveryPackageRow>('recovery_packag
   signed: bytes,
   signedAt: time
 })
+
+/** Every row mapper of recoveries. */
+export const recoveryEntities = [
+  recoveryEntity,
+  recoveryShareEntity,
+  recoveryApprovalEntity,
+  recoveryPackageEntity
+] as const
