@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { AppError, equalBytes } from '@app/core'
 import type { OfferedShare, RecoveryDetail } from '@app/client'
-import { transferShare } from '@app/escrow'
+import { transferPart } from '@app/escrow'
 import { decrypterOf } from '@app/keys'
 import { decodeCertificate, formatName } from '@app/x509'
 import { EXIT } from '../exit-code.js'
@@ -80,8 +80,8 @@ async function transfer(offered: OfferedShare, options: ApproveOptions): Promise
       `The key is that of another agent; the share is of ${formatName(agent.subject)}.`
     )
   }
-  const { share: sealed, recipient } = offered
-  if (sealed === undefined || recipient === undefined) throw new AppError('internal', 'The server offers no share.')
+  const { held, recipient } = offered
+  if (held === undefined || recipient === undefined) throw new AppError('internal', 'The server offers no share.')
   const entropy = { bytes: (length: number) => randomBytes(length) }
-  return transferShare({ sealed, decrypter, agent, recipient: decodeCertificate(recipient), entropy })
+  return transferPart({ held, decrypter, successor: decodeCertificate(recipient), entropy })
 }
