@@ -29,6 +29,7 @@ import { GroupSealedKeys1795231100000 } from './1795231100000-group-sealed-keys.
 import { DistinguishSealedKeys1795231200000 } from './1795231200000-distinguish-sealed-keys.js'
 import { ImportArchivedKeys1795231201000 } from './1795231201000-import-archived-keys.js'
 import { CreateRegistrations1795231400000 } from './1795231400000-create-registrations.js'
+import { RegisterCertificates1795231600000 } from './1795231600000-register-certificates.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -62,5 +63,6 @@ export const migrations = [
   GroupSealedKeys1795231100000,
   DistinguishSealedKeys1795231200000,
   ImportArchivedKeys1795231201000,
-  CreateRegistrations1795231400000
+  CreateRegistrations1795231400000,
+  RegisterCertificates1795231600000
 ] as const

@@ -14,6 +14,7 @@ const CHAPTERS: readonly (readonly [first: ErrorCode, title: string])[] = [
   ['template_missing', 'Policy'],
   ['unauthenticated', 'Access and resources'],
   ['key_store_locked', 'Keys, configuration, installation'],
+  ['MQ_ERROR_INVALID_PARAMETER', 'Directory and messages'],
   ['response_signature', 'Client']
 ]
 

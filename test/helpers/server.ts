@@ -14,6 +14,7 @@ import {
   PROCESS_ROLES,
   RoleStore,
   type NewCredential,
+  type NewPrincipal,
   type PrincipalRow
 } from '@app/storage'
 import type { OfficerScope, OperatorRole } from '@app/policy'
@@ -69,7 +70,7 @@ export interface TestCa {
 
 /** Somebody who can enroll. */
 export interface TestPrincipal {
-  readonly row: Omit<PrincipalRow, 'disabledAt'>
+  readonly row: NewPrincipal
   readonly token: string
   /** Of the token's row. */
   readonly credentialId: string

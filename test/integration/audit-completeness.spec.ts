@@ -40,6 +40,9 @@ const WITHOUT_EVENT: Readonly<Record<string, string>> = {
   'CertificateStore.finish': 'the move of its request to issued, in the same unit, has the event',
   'PrincipalStore.allocateSid': 'a number from a sequence; the principal that gets it has the event',
   'KeyImportStore.postpone': 'who works on a row for a moment',
+  'RegisteredCertificateStore.probe': 'writes what is there already',
+  'RegisteredCertificateStore.addNonce': 'the registration that it leads to has the event',
+  'RegisteredCertificateStore.useNonce': 'the registration that it belongs to has the event',
   'RequestStore.lease': 'who works on a row for a moment',
   'ResponseStore.put': 'the same outcome in another form; the move to it has the event',
   'SelfIssuedStore.finish': 'the renewal, in the same unit, has the event',
@@ -229,6 +232,18 @@ const selfSigned = () => ({
   notBefore: NOW,
   notAfter: minutes(60),
   sha1: randomBytes(20)
+})
+
+const registration = (principalId: Setting['alice']): storage.NewRegisteredCertificate => ({
+  identifier: randomUUID(),
+  principalId,
+  kind: 'internal',
+  machineId: randomUUID(),
+  certificate: randomBytes(40),
+  subject: 'CN=x',
+  notBefore: NOW,
+  notAfter: minutes(60),
+  registeredAt: NOW
 })
 
 async function awaiting(): Promise<Setting['caId']> {
@@ -574,6 +589,17 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
   'RecoveryStore.close': async () => {
     const { id } = await requested()
     return () => of(storage.RecoveryStore).close(id, { state: 'refused', reason: 'No.' }, BECAUSE, NOW)
+  },
+  'RegisteredCertificateStore.register': async () => {
+    const row = registration(await principal())
+    return () => of(storage.RegisteredCertificateStore).register(row, { most: 9 }, BECAUSE)
+  },
+  'RegisteredCertificateStore.deregister': async () => {
+    const row = registration(await principal())
+    const store = of(storage.RegisteredCertificateStore)
+    await store.register(row, { most: 9 }, BECAUSE)
+    const digest = createHash('md5').update(row.certificate).digest()
+    return () => store.deregister(row.principalId, digest, BECAUSE, NOW)
   },
   'RequestStore.submit': async () => {
     const request = requestSample(setting, { carriesKey: true })

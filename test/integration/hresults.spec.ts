@@ -151,6 +151,9 @@ type Cause =
   | { readonly pure: () => ErrorCode; readonly why: string }
   | { readonly never: string; readonly codes?: readonly ErrorCode[] }
 
+/** A code of the directory, which no enrollment can cause; each is caused by a registration of its own tests. */
+const ofDirectory = (code: ErrorCode): Cause => ({ never: 'A registration in the directory causes it.', codes: [code] })
+
 const CAUSES: Readonly<Record<Exclude<HresultSymbol, 'S_OK'>, Cause>> = {
   CERTSRV_E_BAD_REQUESTSUBJECT: { told: () => status(pkcs10Request({ template: 'WebServer', subject: '' }), computer) },
   CERTSRV_E_NO_REQUEST: { never: 'An unknown request id is told as CERTSRV_E_PROPERTY_EMPTY (MS-WCCE 3.2.1.4.2.1.3).' },
@@ -480,6 +483,17 @@ const CAUSES: Readonly<Record<Exclude<HresultSymbol, 'S_OK'>, Cause>> = {
       return await nobody.getCACertificate()
     }
   },
+
+  MQ_INFORMATION_INTERNAL_USER_CERT_EXIST: { never: 'It is no error: a registration that had nothing to do.' },
+  MQ_ERROR_INVALID_PARAMETER: ofDirectory('MQ_ERROR_INVALID_PARAMETER'),
+  MQ_ERROR_ILLEGAL_USER: ofDirectory('MQ_ERROR_ILLEGAL_USER'),
+  MQ_ERROR_NO_DS: ofDirectory('MQ_ERROR_NO_DS'),
+  MQ_ERROR_INTERNAL_USER_CERT_EXIST: ofDirectory('MQ_ERROR_INTERNAL_USER_CERT_EXIST'),
+  MQ_ERROR_DS_IS_FULL: ofDirectory('MQ_ERROR_DS_IS_FULL'),
+  MQ_ERROR_DS_ERROR: ofDirectory('MQ_ERROR_DS_ERROR'),
+  MQ_ERROR_UNSUPPORTED_OPERATION: ofDirectory('MQ_ERROR_UNSUPPORTED_OPERATION'),
+  MQ_ERROR_CANNOT_CREATE_CERT_STORE: ofDirectory('MQ_ERROR_CANNOT_CREATE_CERT_STORE'),
+  MQ_ERROR_CANNOT_OPEN_CERT_STORE: ofDirectory('MQ_ERROR_CANNOT_OPEN_CERT_STORE'),
 
   CERT_E_EXPIRED: {
     told: () =>

@@ -62,6 +62,8 @@ export const AUDIT_ACTIONS = {
   'principal.member_removed': null,
   'principal.secret_added': null,
   'principal.secret_used': null,
+  'principal.certificate_registered': null,
+  'principal.certificate_deregistered': null,
   'credential.added': null,
   'credential.revoked': null,
   'role_assignment.granted': 4882,

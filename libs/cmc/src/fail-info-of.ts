@@ -146,6 +146,16 @@ const FAIL_INFO_BY_CODE = {
   file_exists: 'internalCAError',
   installation_busy: 'tryLater',
 
+  MQ_ERROR_INVALID_PARAMETER: 'badRequest',
+  MQ_ERROR_ILLEGAL_USER: 'badRequest',
+  MQ_ERROR_NO_DS: 'tryLater',
+  MQ_ERROR_INTERNAL_USER_CERT_EXIST: 'badRequest',
+  MQ_ERROR_DS_IS_FULL: 'badRequest',
+  MQ_ERROR_DS_ERROR: 'internalCAError',
+  MQ_ERROR_UNSUPPORTED_OPERATION: 'badRequest',
+  MQ_ERROR_CANNOT_CREATE_CERT_STORE: 'internalCAError',
+  MQ_ERROR_CANNOT_OPEN_CERT_STORE: 'internalCAError',
+
   reply_signature_invalid: 'badMessageCheck',
   response_signature: 'badMessageCheck',
   response_content_type: 'badMessageCheck',

@@ -138,6 +138,20 @@ export const HRESULTS = {
   SMS_ERR_NO_REPLY: { value: 0x80040607, text: 'The management point gave no reply.' },
   RPC_S_SERVER_UNAVAILABLE: { value: 0x800706ba, text: 'The server does not answer.' },
 
+  MQ_INFORMATION_INTERNAL_USER_CERT_EXIST: {
+    value: 0x400e000a,
+    text: 'The machine has an internal certificate of the user already.'
+  },
+  MQ_ERROR_INVALID_PARAMETER: { value: 0xc00e0006, text: 'A supplied parameter is not set to a valid value.' },
+  MQ_ERROR_ILLEGAL_USER: { value: 0xc00e0011, text: 'The caller has no account of a domain.' },
+  MQ_ERROR_NO_DS: { value: 0xc00e0013, text: 'The directory does not answer.' },
+  MQ_ERROR_INTERNAL_USER_CERT_EXIST: { value: 0xc00e002e, text: 'The certificate is registered for the user already.' },
+  MQ_ERROR_DS_IS_FULL: { value: 0xc00e0042, text: 'The directory takes no more of the user.' },
+  MQ_ERROR_DS_ERROR: { value: 0xc00e0043, text: 'The directory answers with an error.' },
+  MQ_ERROR_UNSUPPORTED_OPERATION: { value: 0xc00e006a, text: 'The operation is not supported in workgroup mode.' },
+  MQ_ERROR_CANNOT_CREATE_CERT_STORE: { value: 0xc00e006f, text: 'The certificate store of the user cannot be made.' },
+  MQ_ERROR_CANNOT_OPEN_CERT_STORE: { value: 0xc00e0070, text: 'The certificate store of the user cannot be opened.' },
+
   CERT_E_EXPIRED: { value: 0x800b0101, text: 'The certificate is outside its validity period.' },
   CERT_E_UNTRUSTEDROOT: { value: 0x800b0109, text: 'The certificate chains to a root that is not trusted.' },
   CERT_E_CHAINING: { value: 0x800b010a, text: 'No chain to a trusted root could be built.' },

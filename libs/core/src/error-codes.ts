@@ -155,6 +155,17 @@ export const ERROR_CODES = {
   file_exists: 'a file that must not be overwritten exists',
   installation_busy: 'another process uses the installation in a way that excludes this one',
 
+  // Directory and messages, by the names that their callers know (MS-MQMQ 2.4)
+  MQ_ERROR_INVALID_PARAMETER: 'a parameter of a directory or message call is missing or has a wrong value',
+  MQ_ERROR_ILLEGAL_USER: 'the caller has no account of a domain',
+  MQ_ERROR_NO_DS: 'the directory does not answer',
+  MQ_ERROR_INTERNAL_USER_CERT_EXIST: 'the certificate is registered for the caller already',
+  MQ_ERROR_DS_IS_FULL: 'the caller has as many certificates as an account may have',
+  MQ_ERROR_DS_ERROR: 'the directory answers with an error',
+  MQ_ERROR_UNSUPPORTED_OPERATION: 'a server or computer in workgroup mode has no directory to register in',
+  MQ_ERROR_CANNOT_CREATE_CERT_STORE: 'the certificate store of the caller cannot be made',
+  MQ_ERROR_CANNOT_OPEN_CERT_STORE: 'the certificate store of the caller cannot be opened',
+
   // Client side
   reply_signature_invalid: 'the reply of a management point is unsigned, altered or signed by an unknown key',
   response_signature: 'the response is not signed by the CA or does not chain to the pinned trust',

@@ -4,7 +4,7 @@ import type { CaCertificateRow, CaRow, CrlRow } from './ca-row.js'
 import type { CertificateRow, ResponseRow } from './certificate-row.js'
 import type { DecisionRow, EditRow } from './decision-row.js'
 import { column, entity, key } from './entity.js'
-import type { CredentialRow, EnrollmentSecretRow, PrincipalRow } from './principal-row.js'
+import { credentialEntity, enrollmentSecretEntity, principalEntity } from './principal-entities.js'
 import { operatorEntities } from './operator-entities.js'
 import { registrationEntities } from './registration-entities.js'
 import { recoveryEntities } from './recovery-entities.js'
@@ -12,6 +12,8 @@ import type { RequestRow } from './request-row.js'
 import { selfIssuedEntity } from './self-issued-entity.js'
 import { revocationAnswerEntity } from './revocation-answer-entity.js'
 import type { TemplateRow } from './template-row.js'
+
+export { credentialEntity, enrollmentSecretEntity, principalEntity }
 
 const { integer, bigint, boolean, text, texts, bytes, byteStrings, time, uuid, json, serial, computed } = column
 
@@ -74,42 +76,6 @@ export const templateEntity = entity<TemplateRow>('template', {
 export const caTemplateEntity = entity<{ readonly caId: number; readonly templateName: string }>('ca_template', {
   caId: key(integer),
   templateName: key(text)
-})
-
-export const principalEntity = entity<PrincipalRow>('principal', {
-  id: key(uuid),
-  kind: text,
-  sid: text,
-  accountName: text,
-  domain: text,
-  displayName: text,
-  distinguishedName: text,
-  upn: text,
-  mail: text,
-  dnsName: text,
-  groupNames: texts,
-  disabledAt: time,
-  createdAt: time
-})
-
-export const credentialEntity = entity<CredentialRow>('credential', {
-  id: key(uuid),
-  principalId: uuid,
-  label: text,
-  tokenHash: bytes,
-  scopes: texts,
-  caId: integer,
-  expiresAt: time,
-  revokedAt: time,
-  createdAt: time
-})
-
-export const enrollmentSecretEntity = entity<EnrollmentSecretRow>('enrollment_secret', {
-  identification: key(text),
-  principalId: uuid,
-  witnessKey: bytes,
-  expiresAt: time,
-  usedAt: time
 })
 
 export const requestEntity = entity<RequestRow>('request', {

@@ -10,7 +10,7 @@ export function requesterOf(row: PrincipalRow): Requester {
     sid: row.sid,
     accountName: row.accountName,
     domain: row.domain,
-    guid: row.id,
+    guid: row.guid ?? row.id,
     groups: row.groupNames,
     ...(row.displayName === null ? {} : { displayName: row.displayName }),
     ...(row.distinguishedName === null ? {} : { distinguishedName: row.distinguishedName }),

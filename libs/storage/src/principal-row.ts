@@ -15,6 +15,11 @@ export interface PrincipalRow {
   readonly dnsName: string | null
   /** Every group that it is in, through other groups too. It follows from the memberships. */
   readonly groupNames: readonly string[]
+  /** The objectGUID of an account that comes from another directory; null: the id is it. */
+  readonly guid: string | null
+  readonly servicePrincipalNames: readonly string[]
+  /** Explicit certificate mappings (MS-PKCA 3.1.5.2.1.4). */
+  readonly altSecurityIdentities: readonly string[]
   readonly disabledAt: Date | null
   readonly createdAt: Date
 }

@@ -11,7 +11,11 @@ import { query, queryOne, type Statement } from './sql.js'
 import { inTransaction, managerOf, translated, type Unit, within } from './unit.js'
 
 /** A principal that is about to be added. */
-export type NewPrincipal = Omit<PrincipalRow, 'disabledAt'>
+export type NewPrincipal = Omit<PrincipalRow, 'disabledAt' | MappingAttribute> &
+  Partial<Pick<PrincipalRow, MappingAttribute>>
+
+/** What an account need not have when it is added. */
+type MappingAttribute = 'guid' | 'servicePrincipalNames' | 'altSecurityIdentities'
 
 /** A credential that is about to be given out. */
 export type NewCredential = Omit<CredentialRow, 'revokedAt' | 'tokenHash'> & { readonly tokenHash: Uint8Array }

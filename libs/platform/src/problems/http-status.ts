@@ -145,6 +145,16 @@ const STATUS = {
   file_exists: 409,
   installation_busy: 503,
 
+  MQ_ERROR_INVALID_PARAMETER: 400,
+  MQ_ERROR_ILLEGAL_USER: 403,
+  MQ_ERROR_NO_DS: 503,
+  MQ_ERROR_INTERNAL_USER_CERT_EXIST: 409,
+  MQ_ERROR_DS_IS_FULL: 507,
+  MQ_ERROR_DS_ERROR: 500,
+  MQ_ERROR_UNSUPPORTED_OPERATION: 501,
+  MQ_ERROR_CANNOT_CREATE_CERT_STORE: 403,
+  MQ_ERROR_CANNOT_OPEN_CERT_STORE: 403,
+
   reply_signature_invalid: 500,
   response_signature: 500,
   response_content_type: 500,
@@ -166,6 +176,7 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'database_incompatible',
   'installation_busy',
   'registration_retry',
+  'MQ_ERROR_NO_DS',
   'server_unreachable'
 ])
 

@@ -1,0 +1,5 @@
+export * from './possession-proof.js'
+export * from './registration-call.js'
+export * from './registration-result.js'
+export * from './security-identifier.js'
+export * from './user-sign-certs.js'
