@@ -28,6 +28,7 @@ import { GuardRecoveries1795231001000 } from './1795231001000-guard-recoveries.j
 import { GroupSealedKeys1795231100000 } from './1795231100000-group-sealed-keys.js'
 import { DistinguishSealedKeys1795231200000 } from './1795231200000-distinguish-sealed-keys.js'
 import { ImportArchivedKeys1795231201000 } from './1795231201000-import-archived-keys.js'
+import { PurgeArchivedKeys1795231202000 } from './1795231202000-purge-archived-keys.js'
 import { CreateRegistrations1795231400000 } from './1795231400000-create-registrations.js'
 import { RegisterCertificates1795231600000 } from './1795231600000-register-certificates.js'
 
@@ -63,6 +64,7 @@ export const migrations = [
   GroupSealedKeys1795231100000,
   DistinguishSealedKeys1795231200000,
   ImportArchivedKeys1795231201000,
+  PurgeArchivedKeys1795231202000,
   CreateRegistrations1795231400000,
   RegisterCertificates1795231600000
 ] as const

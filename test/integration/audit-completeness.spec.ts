@@ -215,6 +215,22 @@ async function received(changes: Partial<storage.NewKeyImport>): Promise<string>
   return row.id
 }
 
+const purgeOf = ({ caId }: Setting) => ({ caId, templateName: null, reason: 'Retention' })
+
+/** With a key in the archive that is not purgeable, so that a purge of it keeps it: one event, of the purge. */
+const sealedRequest = (): Promise<RequestId> => one('sealed', true)
+
+async function administrator(): Promise<storage.PurgeActor> {
+  const id = await principal()
+  const role = { role: 'administrator' as const, caId: null, scope: null }
+  await of(storage.RoleStore).grant(id, role, BECAUSE, NOW)
+  return { id, name: 'EXAMPLE\\admin' }
+}
+
+async function proposedPurge(id: RequestId): Promise<number> {
+  return of(storage.KeyPurgeStore).propose(purgeOf(setting), [id], await administrator(), NOW)
+}
+
 const decision = (requestId: RequestId, kind: storage.DecisionRow['kind']) => ({
   requestId,
   round: 1,
@@ -518,6 +534,25 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
     const failure = { code: 'archived_key_mismatch', message: 'No.' } as const
     return () => inUnit(unit => of(storage.KeyImportStore).fail(unit, id, failure, BECAUSE, NOW))
   },
+  'KeyPurgeStore.propose': async () => {
+    const id = await sealedRequest()
+    const by = await administrator()
+    return () => of(storage.KeyPurgeStore).propose(purgeOf(setting), [id], by, NOW)
+  },
+  'KeyPurgeStore.approve': async () => {
+    const id = await proposedPurge(await sealedRequest())
+    const by = await administrator()
+    return () => of(storage.KeyPurgeStore).approve(id, by, NOW)
+  },
+  'KeyPurgeStore.cancel': async () => {
+    const id = await proposedPurge(await sealedRequest())
+    return () => of(storage.KeyPurgeStore).cancel(id, BECAUSE, NOW)
+  },
+  'KeyPurgeStore.run': async () => {
+    const id = await proposedPurge(await sealedRequest())
+    await of(storage.KeyPurgeStore).approve(id, await administrator(), NOW)
+    return () => of(storage.KeyPurgeStore).run(1, NOW)
+  },
   'PrincipalStore.add': async () => () => of(storage.PrincipalStore).add(principalSample(fresh('user')), BECAUSE),
   'PrincipalStore.disable': async () => {
     const id = await principal()
@@ -624,6 +659,22 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
   'RequestStore.withdraw': async () => {
     const id = await one('pending')
     return () => of(storage.RequestStore).withdraw(id, setting.alice, BECAUSE, NOW)
+  },
+  'RetentionStore.setPolicy': async () => () =>
+    of(storage.RetentionStore).setPolicy({ caId: setting.caId, templateName: fresh('T'), days: 1 }, BECAUSE, NOW),
+  'RetentionStore.removePolicy': async () => {
+    const templateName = fresh('T')
+    await of(storage.RetentionStore).setPolicy({ caId: setting.caId, templateName, days: 1 }, BECAUSE, NOW)
+    return () => of(storage.RetentionStore).removePolicy(setting.caId, templateName, BECAUSE, NOW)
+  },
+  'RetentionStore.placeHold': async () => {
+    const requestId = await sealedRequest()
+    return () => of(storage.RetentionStore).placeHold({ id: randomUUID(), requestId, reason: 'x' }, BECAUSE, NOW)
+  },
+  'RetentionStore.liftHold': async () => {
+    const requestId = await sealedRequest()
+    await of(storage.RetentionStore).placeHold({ id: randomUUID(), requestId, reason: 'x' }, BECAUSE, NOW)
+    return () => of(storage.RetentionStore).liftHold(requestId, BECAUSE, NOW)
   },
   'RevocationStore.revoke': async () => {
     const serial = await issued()

@@ -7,18 +7,29 @@ import {
   CaStore,
   ExchangeKeyStore,
   KeyImportStore,
+  KeyPurgeStore,
   RequestStore,
   TemplateStore,
   type ConnectionSettings
 } from '@app/storage'
 import { ArchiveSteps } from './archive-steps.js'
 import { ExchangeKeys } from './inventory/exchange-keys.js'
+import { RetentionSteps } from './retention/retention-steps.js'
 import { ImportService } from './seal/import.service.js'
 import { SealService } from './seal/seal.service.js'
 import { Sealer } from './seal/sealer.js'
 import { SealingAgents } from './seal/sealing-agents.js'
 
-const stores = [AgentStore, ArchiveStore, CaStore, ExchangeKeyStore, KeyImportStore, RequestStore, TemplateStore]
+const stores = [
+  AgentStore,
+  ArchiveStore,
+  CaStore,
+  ExchangeKeyStore,
+  KeyImportStore,
+  KeyPurgeStore,
+  RequestStore,
+  TemplateStore
+]
 
 /** The role that opens clients' envelopes and seals keys to the recovery agents. It cannot open what it sealed. */
 @Module({})
@@ -34,6 +45,7 @@ export class ArchiveModule {
         ArchiveSteps,
         ExchangeKeys,
         ImportService,
+        RetentionSteps,
         Sealer,
         SealService,
         SealingAgents

@@ -18,6 +18,7 @@ import { directoryFeature } from './directory/directory.feature.js'
 import { enrollmentRightsFeature } from './enrollment-rights/enrollment-rights.feature.js'
 import { invitationsFeature } from './invitations/invitations.feature.js'
 import { keyImportsFeature } from './key-imports/key-imports.feature.js'
+import { keyRetentionFeature } from './key-retention/key-retention.feature.js'
 import { operatorsFeature } from './operators/operators.feature.js'
 import { queueFeature } from './queue/queue.feature.js'
 import { sessionFeature } from './session/session.feature.js'
@@ -40,6 +41,7 @@ const features: readonly ConsoleFeature[] = [
   queueFeature,
   invitationsFeature,
   keyImportsFeature,
+  keyRetentionFeature,
   sessionFeature,
   directoryFeature,
   enrollmentRightsFeature,

@@ -6,6 +6,7 @@ export const STEPS = {
   evaluate: 'authority',
   seal: 'archive',
   import: 'archive',
+  purge: 'archive',
   issue: 'authority',
   respond: 'authority',
   acknowledge: 'authority',

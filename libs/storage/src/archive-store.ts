@@ -47,7 +47,7 @@ const SEAL: Statement = {
 const FIND_SEALED: Statement = {
   text: `
     SELECT ${selectList(sealedKeyEntity, 's')}, s.agent_ids AS "agentIds"
-    FROM certkeep.sealed_key AS s WHERE s.request_id = $1`
+    FROM certkeep.sealed_key AS s WHERE s.request_id = $1 AND s.purged_at IS NULL`
 }
 
 /** Parameters: requester, key id, public key. The newest that became a certificate. */
@@ -57,6 +57,7 @@ const FIND_SEALED_BEFORE: Statement = {
     SELECT ${selectList(sealedKeyEntity, 's')}, s.agent_ids AS "agentIds"
     FROM certkeep.request AS r JOIN certkeep.sealed_key AS s ON s.request_id = r.id
     WHERE r.key_id = $2 AND r.public_key = $3 AND r.requester_id = $1 AND r.state IN ('issued', 'revoked')
+      AND s.purged_at IS NULL
     ORDER BY r.id DESC LIMIT 1`
 }
 

@@ -6,7 +6,7 @@ import type { Because } from './audit-row.js'
 import type { KeyImportRow, KeyImportToSeal, NewKeyImport } from './key-import-row.js'
 import { query, queryOne, type Statement } from './sql.js'
 import { storableText } from './text.js'
-import { inTransaction, type Unit } from './unit.js'
+import { inTransaction, type Unit, within } from './unit.js'
 
 const ADD: Statement = {
   name: 'key_import_add',
@@ -122,19 +122,21 @@ export class KeyImportStore {
   }
 
   /** For the archive. Refuses an import for good and deletes its envelope. Whether it was still open. */
-  async fail(
-    unit: Unit,
+  fail(
+    unit: Unit | undefined,
     id: string,
     failure: { readonly code: ErrorCode; readonly message: string },
     because: Because,
     now: Date
   ): Promise<boolean> {
     const { code, message } = failure
-    const failed = await query(this.dataSource, unit, FAIL, [id, now, code, storableText(message)])
-    if (failed.length !== 1) return false
-    const change = { object: 'key_import', id, verb: 'failed', at: now, detail: { code } } as const
-    await appendChange(this.dataSource, unit, change, because)
-    return true
+    return within(this.dataSource, unit, async open => {
+      const failed = await query(this.dataSource, open, FAIL, [id, now, code, storableText(message)])
+      if (failed.length !== 1) return false
+      const change = { object: 'key_import', id, verb: 'failed', at: now, detail: { code } } as const
+      await appendChange(this.dataSource, open, change, because)
+      return true
+    })
   }
 }
 

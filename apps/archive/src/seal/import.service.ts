@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { AppError } from '@app/core'
+import { AppError, isAppError } from '@app/core'
 import { isPassing, LOG, rowFailure, type Logger } from '@app/platform'
 import { KeyImportStore, type KeyImportToSeal, type Unit } from '@app/storage'
 import { ExchangeKeys } from '../inventory/exchange-keys.js'
@@ -36,13 +36,23 @@ export class ImportService {
         })
         if (!found) return false
       } catch (error) {
-        // One that the database refuses does not hold up the others; it is tried again later.
         if (claimedId === undefined || isPassing(error)) throw error
+        if (isKeyWanted(error)) {
+          await this.refuseWanted(claimedId, now)
+          continue
+        }
+        // One that the database refuses does not hold up the others; it is tried again later.
         this.log.error({ error, import: claimedId }, 'A key could not be imported now.')
         await this.imports.postpone(claimedId, new Date(now.getTime() + retryAfter))
       }
     }
     return true
+  }
+
+  private refuseWanted(id: string, now: Date): Promise<boolean> {
+    const message =
+      'The key of this certificate is being recovered, and is not replaced meanwhile. Import it afterwards.'
+    return this.imports.fail(undefined, id, { code: 'conflict', message }, { actor: 'role:archive' }, now)
   }
 
   private async sealOne(claimed: KeyImportToSeal, run: Run): Promise<void> {
@@ -78,6 +88,11 @@ interface Run {
   readonly unit: Unit
   readonly agentsFor: ReturnType<SealingAgents['batch']>
   readonly decrypterFor: ReturnType<ExchangeKeys['batch']>
+}
+
+/** What the database says when a key would be replaced that a recovery is of. */
+function isKeyWanted(error: unknown): boolean {
+  return isAppError(error) && error.evidence['constraint'] === 'sealed_key_is_not_wanted'
 }
 
 /** By which the agents are rotated, as they are by the number of a request. */

@@ -7,6 +7,8 @@ import { Directory } from './directory.js'
 import { EnrollmentRights } from './enrollment-rights.js'
 import { Invitations } from './invitations.js'
 import { KeyImports } from './key-imports.js'
+import { KeyPurges } from './key-purges.js'
+import { KeyRetention } from './key-retention.js'
 import { Operators } from './operators.js'
 import { Queue } from './queue.js'
 import { Recoveries } from './recoveries.js'
@@ -27,6 +29,8 @@ export class Console implements AsyncDisposable {
   readonly enrollmentRights: EnrollmentRights
   readonly invitations: Invitations
   readonly keyImports: KeyImports
+  readonly keyPurges: KeyPurges
+  readonly keyRetention: KeyRetention
   readonly operators: Operators
   readonly queue: Queue
   readonly recoveries: Recoveries
@@ -45,6 +49,8 @@ export class Console implements AsyncDisposable {
     this.enrollmentRights = new EnrollmentRights(this.transport)
     this.invitations = new Invitations(this.transport)
     this.keyImports = new KeyImports(this.transport)
+    this.keyPurges = new KeyPurges(this.transport)
+    this.keyRetention = new KeyRetention(this.transport)
     this.operators = new Operators(this.transport)
     this.queue = new Queue(this.transport)
     this.recoveries = new Recoveries(this.transport)
