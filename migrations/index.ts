@@ -26,6 +26,7 @@ import { IndexChangesOfKeys1795230801000 } from './1795230801000-index-changes-o
 import { RecordRecoveries1795231000000 } from './1795231000000-record-recoveries.js'
 import { GuardRecoveries1795231001000 } from './1795231001000-guard-recoveries.js'
 import { GroupSealedKeys1795231100000 } from './1795231100000-group-sealed-keys.js'
+import { CreateReseals1795231101000 } from './1795231101000-create-reseals.js'
 import { DistinguishSealedKeys1795231200000 } from './1795231200000-distinguish-sealed-keys.js'
 import { ImportArchivedKeys1795231201000 } from './1795231201000-import-archived-keys.js'
 import { PurgeArchivedKeys1795231202000 } from './1795231202000-purge-archived-keys.js'
@@ -62,6 +63,7 @@ export const migrations = [
   RecordRecoveries1795231000000,
   GuardRecoveries1795231001000,
   GroupSealedKeys1795231100000,
+  CreateReseals1795231101000,
   DistinguishSealedKeys1795231200000,
   ImportArchivedKeys1795231201000,
   PurgeArchivedKeys1795231202000,

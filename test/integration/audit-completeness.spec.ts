@@ -44,6 +44,7 @@ const WITHOUT_EVENT: Readonly<Record<string, string>> = {
   'RegisteredCertificateStore.addNonce': 'the registration that it leads to has the event',
   'RegisteredCertificateStore.useNonce': 'the registration that it belongs to has the event',
   'RequestStore.lease': 'who works on a row for a moment',
+  'ResealWorkStore.sweepCancelled': 'the cancellation has the event',
   'ResponseStore.put': 'the same outcome in another form; the move to it has the event',
   'SelfIssuedStore.finish': 'the renewal, in the same unit, has the event',
   'SelfIssuedStore.abandon': 'the renewal that is taken back has the event',
@@ -373,6 +374,65 @@ async function packed(): Promise<RecoveryId> {
 
 const intent = { keyIndex: 0, toSign: Buffer.from('attributes') }
 
+const RESEAL_STATES = ['prepared', 'handed_on', 'stored', 'verified'] as const
+
+/** A reseal with one key, which is so far. */
+async function reseal(state: (typeof RESEAL_STATES)[number] | 'started'): Promise<{
+  readonly id: string
+  readonly requestId: RequestId
+  readonly from: Setting['alice']
+  readonly to: Setting['alice']
+}> {
+  const [from, to] = [await principal(), await principal()]
+  const agent = (principalId: Setting['alice']) =>
+    of(storage.AgentStore).add({ ...agentSample(setting.caId), principalId }, BECAUSE)
+  const [fromAgentId, toAgentId] = [await agent(from), await agent(to)]
+  const requestId = await one('sealed', true)
+  await client.query('UPDATE certkeep.sealed_key SET agent_ids = ARRAY[$2::integer] WHERE request_id = $1', [
+    requestId,
+    fromAgentId
+  ])
+  await client.query('UPDATE certkeep.sealed_key_agent SET agent_id = $2 WHERE request_id = $1', [
+    requestId,
+    fromAgentId
+  ])
+  const id = randomUUID()
+  const people = { fromPrincipalId: from, toPrincipalId: to, startedBy: setting.bob, startedByName: 'EXAMPLE\\bob' }
+  const row = { id, caId: setting.caId, fromAgentId, toAgentId, ...people, reason: 'Because.', startedAt: NOW }
+  await of(storage.ResealStore).start(row, BECAUSE)
+  const steps = RESEAL_STATES.slice(0, RESEAL_STATES.findIndex(known => known === state) + 1)
+  for (const step of steps) await advance({ id, requestId, from, to }, step)
+  return { id, requestId, from, to }
+}
+
+const PART = Buffer.from('part')
+
+async function advance(
+  { id, requestId, from, to }: Awaited<ReturnType<typeof reseal>>,
+  state: (typeof RESEAL_STATES)[number]
+): Promise<unknown> {
+  const work = of(storage.ResealWorkStore)
+  const plan = { limit: 1, ahead: 1, now: NOW }
+  switch (state) {
+    case 'prepared':
+      return work.prepare(id, plan, keys =>
+        Promise.resolve(keys.map(key => ({ ...key, held: PART, binding: PART, skipped: null })))
+      )
+    case 'handed_on':
+      return of(storage.ResealStore).handOn(id, [{ requestId, part: PART }], { ...BECAUSE, principalId: from }, NOW)
+    case 'stored':
+      return work.store(id, 1, NOW, parts =>
+        Promise.resolve(
+          parts.map(({ sealed }) => ({ requestId, sealed: PART, madeOf: storage.partDigest(sealed ?? PART) }))
+        )
+      )
+    case 'verified': {
+      const verdict = { requestId, sha256: storage.partDigest(PART), isRight: true }
+      return of(storage.ResealStore).verify(id, [verdict], { ...BECAUSE, principalId: to }, NOW)
+    }
+  }
+}
+
 /** Every change that has its own event. Each makes one, save where a number says otherwise. */
 const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> = {
   'AgentScopeStore.grant': async () => {
@@ -447,6 +507,10 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
     const reservation = reservationSample(setting, await one('approved'), { archival: false })
     await inUnit(unit => of(storage.CertificateStore).reserve(unit, [reservation]))
     return () => inUnit(unit => of(storage.CertificateStore).abandon(unit, [reservation], BECAUSE, NOW))
+  },
+  'CoverageStore.retireAgent': async () => {
+    const id = await of(storage.AgentStore).add(agentSample(setting.caId), BECAUSE)
+    return () => of(storage.CoverageStore).retireAgent({ id, confirmedLoss: 0 }, BECAUSE, NOW)
   },
   'CrlStore.intend': async () => {
     const number = await of(storage.CrlStore).nextNumber(setting.caId)
@@ -675,6 +739,49 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
     const requestId = await sealedRequest()
     await of(storage.RetentionStore).placeHold({ id: randomUUID(), requestId, reason: 'x' }, BECAUSE, NOW)
     return () => of(storage.RetentionStore).liftHold(requestId, BECAUSE, NOW)
+  },
+  'ResealStore.start': async () => {
+    const { id } = await reseal('started')
+    const row = (await of(storage.ResealStore).find(id)) as storage.ResealRow
+    await of(storage.ResealStore).cancel(id, BECAUSE, NOW)
+    return () => of(storage.ResealStore).start({ ...row, id: randomUUID() }, BECAUSE)
+  },
+  'ResealStore.cancel': async () => {
+    const { id } = await reseal('started')
+    return () => of(storage.ResealStore).cancel(id, BECAUSE, NOW)
+  },
+  'ResealStore.giveHeld': async () => {
+    const { id } = await reseal('prepared')
+    return () => of(storage.ResealStore).giveHeld(id, 0, 1, BECAUSE, NOW)
+  },
+  'ResealStore.giveStored': async () => {
+    const { id } = await reseal('stored')
+    return () => of(storage.ResealStore).giveStored(id, 0, 1, BECAUSE, NOW)
+  },
+  'ResealStore.handOn': async () => {
+    const begun = await reseal('prepared')
+    return () => advance(begun, 'handed_on')
+  },
+  'ResealStore.verify': async () => {
+    const begun = await reseal('stored')
+    return () => advance(begun, 'verified')
+  },
+  'ResealWorkStore.prepare': async () => {
+    const begun = await reseal('started')
+    return () => advance(begun, 'prepared')
+  },
+  'ResealWorkStore.store': async () => {
+    const begun = await reseal('handed_on')
+    return () => advance(begun, 'stored')
+  },
+  'ResealWorkStore.put': async () => {
+    const { id } = await reseal('verified')
+    return () => of(storage.ResealWorkStore).put(id, 1, NOW)
+  },
+  'ResealWorkStore.complete': async () => {
+    const { id } = await reseal('verified')
+    await of(storage.ResealWorkStore).put(id, 1, NOW)
+    return () => of(storage.ResealWorkStore).complete(id, NOW)
   },
   'RevocationStore.revoke': async () => {
     const serial = await issued()

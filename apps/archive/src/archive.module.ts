@@ -9,11 +9,13 @@ import {
   KeyImportStore,
   KeyPurgeStore,
   RequestStore,
+  ResealWorkStore,
   TemplateStore,
   type ConnectionSettings
 } from '@app/storage'
 import { ArchiveSteps } from './archive-steps.js'
 import { ExchangeKeys } from './inventory/exchange-keys.js'
+import { ResealService } from './reseal/reseal.service.js'
 import { RetentionSteps } from './retention/retention-steps.js'
 import { ImportService } from './seal/import.service.js'
 import { SealService } from './seal/seal.service.js'
@@ -28,6 +30,7 @@ const stores = [
   KeyImportStore,
   KeyPurgeStore,
   RequestStore,
+  ResealWorkStore,
   TemplateStore
 ]
 
@@ -47,6 +50,7 @@ export class ArchiveModule {
         ImportService,
         RetentionSteps,
         Sealer,
+        ResealService,
         SealService,
         SealingAgents
       ]

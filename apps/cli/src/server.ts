@@ -9,6 +9,7 @@ import {
   createShutdown,
   RefusalLog,
   registerAuditMetrics,
+  registerCoverageMetrics,
   runtimeModule,
   type Config,
   type Health,
@@ -21,7 +22,7 @@ import {
   type ServerTls,
   type Shutdown
 } from '@app/platform'
-import { AuditChainStore, AuditLog, CaStore, openDatabase } from '@app/storage'
+import { AuditChainStore, AuditLog, CaStore, CoverageStore, openDatabase } from '@app/storage'
 import { DistributionService, type PublicFile } from '../../front/src/distribution/distribution.service.js'
 import { ConsoleModule } from '../../console/src/console.module.js'
 import { OcspService } from '../../front/src/ocsp/ocsp.service.js'
@@ -167,8 +168,10 @@ async function startHttps(
   describeApi(https.app, config)
   await https.app.init()
   refusals = new RefusalLog(https.app.get(AuditLog), runtime.clock, log)
-  if (config.roles.includes('console'))
+  if (config.roles.includes('console')) {
     registerAuditMetrics(metrics.registry, https.app.get(AuditChainStore), runtime.clock)
+    registerCoverageMetrics(metrics.registry, https.app.get(CoverageStore), runtime.clock)
+  }
   if (config.roles.includes('front')) await https.app.get(WebhookRecording).begin(config, metrics)
   health.add('database', async () => void (await https.app.get(CaStore).list()))
 

@@ -16,11 +16,14 @@ import { certificatesFeature } from './certificates/certificates.feature.js'
 import type { ConsoleFeature } from './console-feature.js'
 import { directoryFeature } from './directory/directory.feature.js'
 import { enrollmentRightsFeature } from './enrollment-rights/enrollment-rights.feature.js'
+import { healthFeature } from './health/health.feature.js'
 import { invitationsFeature } from './invitations/invitations.feature.js'
 import { keyImportsFeature } from './key-imports/key-imports.feature.js'
 import { keyRetentionFeature } from './key-retention/key-retention.feature.js'
 import { operatorsFeature } from './operators/operators.feature.js'
 import { queueFeature } from './queue/queue.feature.js'
+import { recoveryAgentsFeature } from './recovery-agents/recovery-agents.feature.js'
+import { resealsFeature } from './reseals/reseals.feature.js'
 import { sessionFeature } from './session/session.feature.js'
 import { templatesFeature } from './templates/templates.feature.js'
 import { webhooksFeature } from './webhooks/webhooks.feature.js'
@@ -46,6 +49,9 @@ const features: readonly ConsoleFeature[] = [
   directoryFeature,
   enrollmentRightsFeature,
   templatesFeature,
+  recoveryAgentsFeature,
+  resealsFeature,
+  healthFeature,
   webhooksFeature
 ]
 

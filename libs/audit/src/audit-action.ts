@@ -111,6 +111,16 @@ export const AUDIT_ACTIONS = {
   // GetArchivedKey (MS-CSRA 3.1.4.2.9).
   'recovery.delivered': 4883,
   'recovery.owner_told': null,
+  'sealed_key.resealed': 4893,
+  // What an agent hands on to a successor: by batches; each key's own event is when its new form takes effect.
+  'reseal.started': null,
+  'reseal.prepared': null,
+  'reseal.parts_given': null,
+  'reseal.handed_on': null,
+  'reseal.stored': null,
+  'reseal.verified': null,
+  'reseal.completed': null,
+  'reseal.cancelled': null,
   'webhook.stopped': null,
   'webhook.resumed': null,
   'webhook.retried': null,

@@ -33,6 +33,8 @@ export const PERMISSIONS = {
   'template.activate': ['administrator'],
   'ca.read': OPERATOR_ROLES,
   'ca.write': ['administrator'],
+  'agent.read': OPERATOR_ROLES,
+  'agent.reseal': ['recovery_agent'],
   'operator.read': ['administrator', 'auditor'],
   'operator.write': ['administrator'],
   'directory.read': ['administrator', 'officer', 'auditor'],

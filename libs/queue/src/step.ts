@@ -13,6 +13,7 @@ export const STEPS = {
   expire: 'authority',
   crl: 'authority',
   'exchange-keys': 'archive',
+  reseal: 'archive',
   'exchange-certificates': 'authority',
   recoveries: 'archive',
   'recovery-packages': 'authority',

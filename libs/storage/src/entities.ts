@@ -8,6 +8,7 @@ import { credentialEntity, enrollmentSecretEntity, principalEntity } from './pri
 import { operatorEntities } from './operator-entities.js'
 import { registrationEntities } from './registration-entities.js'
 import { recoveryEntities } from './recovery-entities.js'
+import { resealEntity } from './reseal-entity.js'
 import type { RequestRow } from './request-row.js'
 import { selfIssuedEntity } from './self-issued-entity.js'
 import { revocationAnswerEntity } from './revocation-answer-entity.js'
@@ -257,6 +258,7 @@ export const entities = [
   agentEntity,
   envelopeEntity,
   sealedKeyEntity,
+  resealEntity,
   certificateEntity,
   responseEntity,
   revocationAnswerEntity,

@@ -10,8 +10,11 @@ import { KeyImports } from './key-imports.js'
 import { KeyPurges } from './key-purges.js'
 import { KeyRetention } from './key-retention.js'
 import { Operators } from './operators.js'
+import { Health } from './health.js'
 import { Queue } from './queue.js'
 import { Recoveries } from './recoveries.js'
+import { RecoveryAgents } from './recovery-agents.js'
+import { Reseals } from './reseals.js'
 import { Templates } from './templates.js'
 import { Session } from './session.js'
 
@@ -32,7 +35,10 @@ export class Console implements AsyncDisposable {
   readonly keyPurges: KeyPurges
   readonly keyRetention: KeyRetention
   readonly operators: Operators
+  readonly health: Health
   readonly queue: Queue
+  readonly recoveryAgents: RecoveryAgents
+  readonly reseals: Reseals
   readonly recoveries: Recoveries
   readonly templates: Templates
   readonly session: Session
@@ -52,7 +58,10 @@ export class Console implements AsyncDisposable {
     this.keyPurges = new KeyPurges(this.transport)
     this.keyRetention = new KeyRetention(this.transport)
     this.operators = new Operators(this.transport)
+    this.health = new Health(this.transport)
     this.queue = new Queue(this.transport)
+    this.recoveryAgents = new RecoveryAgents(this.transport)
+    this.reseals = new Reseals(this.transport)
     this.recoveries = new Recoveries(this.transport)
     this.templates = new Templates(this.transport)
     this.session = new Session(this.transport)

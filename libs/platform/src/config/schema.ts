@@ -176,6 +176,14 @@ const audit = z
   })
   .prefault({})
 
+const coverage = z
+  .strictObject({
+    warningDays: z.int().min(1).max(3650).default(90).meta({
+      description: 'Days ahead that are warned of archived keys that no longer enough agents will be able to open.'
+    })
+  })
+  .prefault({})
+
 const addresses = (what: string, pattern: RegExp, form: string) =>
   z
     .array(z.string().max(1024).regex(pattern, `is no ${form} address`))
@@ -253,6 +261,7 @@ export const settingsSchema = z.strictObject({
   crl,
   ocsp,
   audit,
+  coverage,
   webhooks,
   graceSeconds: z
     .int()
