@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { startEmbeddedPostgres } from '@app/platform'
 import {
   type ConnectionSettings,
   type Database,
   databaseUser,
+  ensureRoles,
+  migrate,
   openDatabase,
   PROCESS_ROLES,
   type ProcessRole
@@ -34,19 +37,55 @@ export async function createTestDatabase(from: 'template' | 'nothing' = 'templat
   // A test does not need its commits to survive a power failure.
   await administer(postgres, `ALTER DATABASE ${name} SET synchronous_commit = off`)
 
-  const settings = settingsFor(postgres, name)
-  const opened = new Map<TestUser, Promise<Database>>()
+  const { open, close } = poolsOf(settingsFor(postgres, name))
   return {
     name,
+    settings: settingsFor(postgres, name),
+    open,
+    async drop() {
+      await close()
+      await administer(postgres, `DROP DATABASE ${name} WITH (FORCE)`)
+    }
+  }
+}
+
+/** A database in a PostgreSQL of its own, whose files are below `directory` and kept when it is dropped. */
+export async function createOwnDatabase(directory: string): Promise<TestDatabase> {
+  const { rolePasswords } = inject('postgres')
+  const server = await startEmbeddedPostgres({ home: directory })
+  const { host, port, user, password, database } = server.settings
+  const login = { ...server.settings, applicationName: 'test', poolSize: 2 }
+  await ensureRoles(login, rolePasswords)
+  await migrate(login)
+  const settings = settingsFor({ host, port, owner: { user, password }, rolePasswords, template: '' }, database)
+  const { open, close } = poolsOf(settings)
+  return {
+    name: database,
     settings,
-    open(user) {
+    open,
+    async drop() {
+      await close()
+      await server.stop()
+    }
+  }
+}
+
+/** A pool for each user, made at the first call. */
+interface Pools {
+  readonly open: (user: TestUser) => Promise<Database>
+  readonly close: () => Promise<void>
+}
+
+function poolsOf(settings: Readonly<Record<TestUser, ConnectionSettings>>): Pools {
+  const opened = new Map<TestUser, Promise<Database>>()
+  return {
+    open(user: TestUser): Promise<Database> {
       const database = opened.get(user) ?? openDatabase(settings[user])
       opened.set(user, database)
       return database
     },
-    async drop() {
+    async close(): Promise<void> {
       for (const database of opened.values()) await (await database).close()
-      await administer(postgres, `DROP DATABASE ${name} WITH (FORCE)`)
     }
   }
 }

@@ -6,7 +6,7 @@ import { asPrincipalId, equalBytes, systemClock, type CaId } from '@app/core'
 import { encodePem } from '@app/der'
 import { CertRequest, Console } from '@app/client'
 import type { KeySpec } from '@app/keys'
-import { createLogger, loadConfig, type Config, type SettingsInput } from '@app/platform'
+import { createLogger, loadConfig, type Config, type Logger, type SettingsInput } from '@app/platform'
 import {
   AgentStore,
   openDatabase,
@@ -94,18 +94,23 @@ export interface TestServerOptions {
   /** How many recovery agents there are; 3 unless told, which is what the built-in template demands. */
   readonly agents?: number
   readonly settings?: SettingsInput
+  /** Its database, instead of one in the PostgreSQL of the test run. */
+  readonly database?: TestDatabase
+  /** Where its log goes, instead of nowhere. */
+  readonly log?: Logger
 }
 
 /** Starts a server. Use it in `beforeAll` and stop it in `afterAll`. */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
-  const database = await createTestDatabase()
+  const database = options.database ?? (await createTestDatabase())
   const home = mkdtempSync(join(tmpdir(), 'certkeep-server-'))
   writeSecrets(home)
   let config = loadConfig({}, { overrides: settingsFor(home, database, options.settings) })
-  const log = createLogger({
+  const ownLog = createLogger({
     level: process.env['CERTKEEP_TEST_LOG'] === undefined ? 'silent' : 'debug',
     format: 'json'
   })
+  const log = options.log ?? ownLog
   const caName = options.caName ?? 'Test CA'
   const { root: rootCertificate, ...ca } = await makeCa(config, caName, options)
   const agents = await makeRecoveryAgents(options.agents ?? 3)

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { AppError, equalBytes } from '@app/core'
-import type { OfferedShare, RecoveryDetail } from '@app/client'
+import type { Console, OfferedShare, RecoveryDetail } from '@app/client'
 import { transferPart } from '@app/escrow'
 import { decrypterOf } from '@app/keys'
 import { decodeCertificate, formatName } from '@app/x509'
@@ -12,17 +12,10 @@ import { findKeyHolder } from './key-holder.js'
 import { askAloud } from './password.js'
 import { fingerprintOf } from './recipient-keys.js'
 
-/**
- * `key approve`: an agent opens its own share here and encrypts it to the recipient, after the person has seen whom it is for.
- * Where an agent opens keys alone there is no share, and the approval is a word.
- */
+/** `key approve`. */
 export function approveRecovery(id: number, options: ApproveOptions, talk: Talk): Promise<void> {
-  return withConsole(options, async ({ recoveries }) => {
-    const recovery = await recoveries.get(id)
-    const offered = await recoveries.share(id, options.agentId)
-    await confirm(recovery, offered, options, talk)
-    const share = offered.mode === 'threshold' ? { share: await transfer(offered, options) } : {}
-    const approved = await recoveries.approve(id, { agentId: offered.agentId, ...share })
+  return withConsole(options, async console => {
+    const approved = await handOverShare(console, id, options, talk)
     await printFacts({ ...approved }, options.output)
     const { given, needed } = approved.approvals
     talk.say(`You have approved recovery ${id}. ${given} of ${needed} have.`)
@@ -30,11 +23,30 @@ export function approveRecovery(id: number, options: ApproveOptions, talk: Talk)
   })
 }
 
+/**
+ * An agent approves a recovery: opens its own share here and encrypts it to the recipient, after the person has seen whom it is
+ * for. Where an agent opens keys alone there is no share, and the approval is a word. Throws `chain_invalid` when the
+ * recipient is not the one that the officer told of, `invalid_argument` without the person's consent or for another agent's
+ * key, and what `transferPart` and the server refuse it for.
+ */
+export async function handOverShare(
+  { recoveries }: Console,
+  id: number,
+  options: Omit<ApproveOptions, 'output'>,
+  talk: Talk
+): Promise<RecoveryDetail> {
+  const recovery = await recoveries.get(id)
+  const offered = await recoveries.share(id, options.agentId)
+  await confirm(recovery, offered, options, talk)
+  const share = offered.mode === 'threshold' ? { share: await transfer(offered, options) } : {}
+  return recoveries.approve(id, { agentId: offered.agentId, ...share })
+}
+
 /** Shows what is asked for and by whom, and goes on only when the person knows the recipient. */
 async function confirm(
   recovery: RecoveryDetail,
   offered: OfferedShare,
-  options: ApproveOptions,
+  options: Omit<ApproveOptions, 'output'>,
   talk: Talk
 ): Promise<void> {
   const { id, subject, serialNumber, account, requestedBy, reason, ticket } = recovery
@@ -68,7 +80,7 @@ async function confirmAloud(question: string, isGiven: boolean): Promise<void> {
   throw new AppError('invalid_argument', 'Nothing was approved.')
 }
 
-async function transfer(offered: OfferedShare, options: ApproveOptions): Promise<Uint8Array> {
+async function transfer(offered: OfferedShare, options: Omit<ApproveOptions, 'output'>): Promise<Uint8Array> {
   const { agent: p12, agentKey: key, agentCert: certificate, passwordFile } = options
   const holder = await findKeyHolder({ p12, key, certificate, passwordFile })
   if (holder === undefined) throw new AppError('invalid_argument', 'Give the agent’s key: --agent or --agent-key.')

@@ -9,33 +9,46 @@ import type { Talk } from '../output.js'
 import { findConnection, withConsole } from './connection.js'
 import { encodeRecoveryFile } from './recovery-file.js'
 
-/**
- * `key fetch`: releases an approved recovery, once and for all, and writes down what is delivered. It is verified before it is
- * written; a file that did not get here whole can be fetched again until the time for it is over.
- */
+/** `key fetch`. */
 export function fetchRecovery(id: number, options: FetchOptions, talk: Talk): Promise<void> {
-  return withConsole(options, async ({ recoveries }) => {
-    const { mode, subject } = await recoveries.get(id)
-    const out = options.out ?? `recovery-${id}.${mode === 'threshold' ? 'pem' : 'p7m'}`
-    // Before the release, for there is one.
-    if (existsSync(out)) {
-      throw new AppError(
-        'file_exists',
-        `${out} exists and is not overwritten. Nothing was released; choose another --out.`
-      )
-    }
-    if (!(await release(recoveries, id, talk))) return
-    const recovery = await recoveries.package(id)
+  return withConsole(options, async console => {
     const { settings } = await findConnection(options)
-    const certificate = await verifyRecoveryPackage(recovery, settings.trust, systemClock.now())
-    await writeNewFile(out, bytesOf(recovery), 0o600)
-    talk.say(`The sealed key of ${formatName(certificate.subject)} is in ${out}, verified.`)
-    talk.say(
-      mode === 'threshold'
-        ? `Open it with "certkeep key open ${out} --out NAME.p12".`
-        : `Any one of its agents opens it with "certkeep key open ${out} --agent AGENT.p12 --out NAME.p12". ${subject}`
-    )
+    const file = await fetchPackage(console, id, { ...options, trust: settings.trust }, talk)
+    if (file === undefined) process.exitCode = EXIT.pending
   })
+}
+
+/**
+ * Releases an approved recovery, once and for all, and writes down what is delivered, which is verified against the trust (PEM)
+ * before. What did not get here whole can be fetched again until the time for it is over. Gives the file; undefined when
+ * approvals are missing. Throws `file_exists` before anything is released, and what `verifyRecoveryPackage` and the server
+ * refuse it for.
+ */
+export async function fetchPackage(
+  { recoveries }: Console,
+  id: number,
+  options: { readonly out?: string; readonly trust: string },
+  talk: Talk
+): Promise<string | undefined> {
+  const { mode } = await recoveries.get(id)
+  const out = options.out ?? `recovery-${id}.${mode === 'threshold' ? 'pem' : 'p7m'}`
+  if (existsSync(out)) {
+    throw new AppError(
+      'file_exists',
+      `${out} exists and is not overwritten. Nothing was released; choose another --out.`
+    )
+  }
+  if (!(await release(recoveries, id, talk))) return undefined
+  const recovery = await recoveries.package(id)
+  const certificate = await verifyRecoveryPackage(recovery, options.trust, systemClock.now())
+  await writeNewFile(out, bytesOf(recovery), 0o600)
+  talk.say(`The sealed key of ${formatName(certificate.subject)} is in ${out}, verified.`)
+  talk.say(
+    mode === 'threshold'
+      ? `Open it with "certkeep key open ${out} --out NAME.p12".`
+      : `Any one of its agents opens it with "certkeep key open ${out} --agent AGENT.p12 --out NAME.p12".`
+  )
+  return out
 }
 
 /** Whether it is released to the caller, now or before. */
@@ -43,7 +56,6 @@ async function release(recoveries: Console['recoveries'], id: number, talk: Talk
   const { state, approvals } = await recoveries.get(id)
   if (state === 'requested') {
     talk.say(`Recovery ${id} waits: ${approvals.given} of ${approvals.needed} have approved.`)
-    process.exitCode = EXIT.pending
     return false
   }
   if (state !== 'released') await recoveries.release(id)
