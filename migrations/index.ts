@@ -31,6 +31,7 @@ import { DistinguishSealedKeys1795231200000 } from './1795231200000-distinguish-
 import { ImportArchivedKeys1795231201000 } from './1795231201000-import-archived-keys.js'
 import { PurgeArchivedKeys1795231202000 } from './1795231202000-purge-archived-keys.js'
 import { CreateRegistrations1795231400000 } from './1795231400000-create-registrations.js'
+import { CompleteRegistrations1795231401000 } from './1795231401000-complete-registrations.js'
 import { RegisterCertificates1795231600000 } from './1795231600000-register-certificates.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
@@ -68,5 +69,6 @@ export const migrations = [
   ImportArchivedKeys1795231201000,
   PurgeArchivedKeys1795231202000,
   CreateRegistrations1795231400000,
+  CompleteRegistrations1795231401000,
   RegisterCertificates1795231600000
 ] as const

@@ -5,6 +5,7 @@ import { nestLoggerOf, runtimeModule, type Logger, type Role, type Runtime } fro
 import { Outcomes, StatusChanges, Steps, Wakeups } from '@app/queue'
 import { ArchiveModule } from '../../archive/src/archive.module.js'
 import { AuthorityModule } from '../../authority/src/authority.module.js'
+import { RegistrationsModule } from '../../console/src/registration/registrations.module.js'
 import { WebhooksModule } from '../../front/src/webhooks/webhooks.module.js'
 import { systemEntropy } from './administration/administration.js'
 import type { Installation } from './installation.js'
@@ -81,4 +82,11 @@ export function webhooksOf(installation: Installation): readonly DynamicModule[]
   const { roles, webhooks } = installation.config
   if (!roles.includes('front') || webhooks.length === 0) return []
   return [WebhooksModule.register(installation.connection('front'))]
+}
+
+/** What clients register is decided by the console, which keeps the directory and approves, and only where they may. */
+export function registrationsOf(installation: Installation): readonly DynamicModule[] {
+  const { roles, registration } = installation.config
+  if (!roles.includes('console') || !registration.enabled) return []
+  return [RegistrationsModule.register(installation.connection('console'))]
 }

@@ -27,6 +27,7 @@ import { DistributionService, type PublicFile } from '../../front/src/distributi
 import { ConsoleModule } from '../../console/src/console.module.js'
 import { OcspService } from '../../front/src/ocsp/ocsp.service.js'
 import { FrontModule } from '../../front/src/front.module.js'
+import { ManagementPoint } from '../../front/src/registration/management-point.js'
 import { WebhookRecording } from '../../front/src/webhooks/webhook-recording.js'
 import { CaSetup } from '../../authority/src/ca/ca-setup.js'
 import { describeApi } from './api-document.js'
@@ -35,7 +36,7 @@ import { fingerprintOf } from './administration/ca-actions.js'
 import { inviteAdministrator } from './administration/operator-actions.js'
 import { openInstallation, type Installation } from './installation.js'
 import { listenerIdentity, requireListenerIdentity, type ListenerIdentity } from './listener-identity.js'
-import { startRoles, webhooksOf, workerRoles } from './roles.js'
+import { registrationsOf, startRoles, webhooksOf, workerRoles } from './roles.js'
 import { lifeRecordOf } from './server-events.js'
 
 const firstCaName = 'Certkeep Root CA'
@@ -79,7 +80,10 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const mayMakeCa = config.roles.includes('authority') && installation.onlyRole === undefined
     const firstCa = mayMakeCa ? await makeFirstCa(installation) : undefined
 
-    const running = await startRoles(installation, workerRoles(config.roles), log, webhooksOf(installation))
+    const running = await startRoles(installation, workerRoles(config.roles), log, [
+      ...webhooksOf(installation),
+      ...registrationsOf(installation)
+    ])
     const life = lifeRecordOf(running, log)
     shutdown.add('workers', async () => {
       await life.stopped()
@@ -173,6 +177,7 @@ async function startHttps(
     registerCoverageMetrics(metrics.registry, https.app.get(CoverageStore), runtime.clock)
   }
   if (config.roles.includes('front')) await https.app.get(WebhookRecording).begin(config, metrics)
+  if (config.roles.includes('front') && config.registration.enabled) await https.app.get(ManagementPoint).open()
   health.add('database', async () => void (await https.app.get(CaStore).list()))
 
   const identity = listenerIdentity(https.app, config)
@@ -186,7 +191,10 @@ async function startHttps(
 }
 
 const servedModules: Readonly<Record<'front' | 'console', (installation: Installation) => DynamicModule>> = {
-  front: installation => FrontModule.register(installation.connection('front')),
+  front: installation => {
+    const { enabled } = installation.config.registration
+    return FrontModule.register(installation.connection('front'), enabled ? installation.keys('front') : undefined)
+  },
   console: installation => ConsoleModule.register(installation.connection('console'))
 }
 

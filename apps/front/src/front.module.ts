@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common'
-import { CallerAuthentication, CallerLimits, roleDatabase, storesOf } from '@app/platform'
+import type { KeyStore } from '@app/keys'
+import { CallerAuthentication, CallerLimits, KEY_STORE, roleDatabase, storesOf } from '@app/platform'
 import {
   AgentStore,
   AuditLog,
@@ -34,6 +35,11 @@ import { OcspService } from './ocsp/ocsp.service.js'
 import { OcspSigners } from './ocsp/ocsp-signers.js'
 import { TlsIdentity } from './listener/tls-identity.js'
 import { KeyBasedRenewal } from './requester/key-based-renewal.js'
+import {
+  registrationControllers,
+  registrationProviders,
+  registrationStores
+} from './registration/registration.feature.js'
 import { RequesterGuard } from './requester/requester.guard.js'
 import { RequestParties } from './submission/request-parties.js'
 import { SubmissionChecks } from './submission/submission-checks.js'
@@ -57,17 +63,31 @@ const stores = [
   WebhookStore
 ]
 
-/** The role that takes requests and hands out answers. Its only key is that of its TLS listener. */
+/**
+ * The role that takes requests and hands out answers. Its keys are those of its TLS listener, of its OCSP responders and,
+ * where clients may register, of its management point.
+ */
 @Module({})
 export class FrontModule {
-  /** @param database how the role `front` connects */
-  static register(database: ConnectionSettings): DynamicModule {
+  /**
+   * @param database how the role `front` connects
+   * @param keys holds the key of the management point; without it nothing of client registration is served
+   */
+  static register(database: ConnectionSettings, keys?: KeyStore): DynamicModule {
+    const isOpen = keys !== undefined
     return {
       module: FrontModule,
       imports: [roleDatabase('front', database)],
-      controllers: [AuthoritiesController, EnrollmentController, CmcController, ErrorsController],
+      controllers: [
+        AuthoritiesController,
+        EnrollmentController,
+        CmcController,
+        ErrorsController,
+        ...(isOpen ? registrationControllers : [])
+      ],
       providers: [
-        ...storesOf('front', stores),
+        ...storesOf('front', isOpen ? [...stores, ...registrationStores] : stores),
+        ...(isOpen ? [...registrationProviders, { provide: KEY_STORE, useValue: keys }] : []),
         AuthoritiesService,
         CallerAuthentication,
         CallerLimits,

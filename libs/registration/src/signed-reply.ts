@@ -1,5 +1,5 @@
 import { createHash, verify as verifyBytes } from 'node:crypto'
-import { AppError, equalBytesConstantTime, toHex } from '@app/core'
+import { AppError, equalBytesConstantTime } from '@app/core'
 import { decodeCertificate } from '@app/x509'
 
 /** What of a reply is signed. */
@@ -123,9 +123,4 @@ function refused(what: string): AppError {
     'reply_signature_invalid',
     `The reply ${what}. Put the certificates of all management points that may answer into the store.`
   )
-}
-
-/** The SHA-256 of a key, by which registrations tell keys apart. */
-export function keyHashOf(spki: Uint8Array): string {
-  return toHex(createHash('sha256').update(spki).digest())
 }

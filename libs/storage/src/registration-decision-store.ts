@@ -81,6 +81,14 @@ const INSERT_CONFLICT: Statement = {
     VALUES ($1, $2, $3, $4, $5, $6)`
 }
 
+const OPEN_CONFLICT: Statement = {
+  text: 'SELECT id FROM certkeep.registration_conflict WHERE smsid = $1 AND resolution IS NULL'
+}
+
+const DNS_NAME: Statement = {
+  text: 'SELECT id FROM certkeep.principal WHERE lower(dns_name) COLLATE "C" = lower($1) COLLATE "C" LIMIT 1'
+}
+
 const PURGE: Statement = {
   text: `
     DELETE FROM certkeep.registration_message WHERE id IN (
@@ -171,6 +179,16 @@ export class RegistrationDecisionStore {
     const change = { object: 'registration', id: smsid, verb: 'merged', at: now, detail: { into } } as const
     await appendChange(this.dataSource, unit, change, because)
     return true
+  }
+
+  /** Whether an operator has to say what a client is. */
+  async hasOpenConflict(smsid: string, unit: Unit): Promise<boolean> {
+    return (await queryOne(this.dataSource, unit, OPEN_CONFLICT, [smsid])) !== undefined
+  }
+
+  /** Whether an account, a disabled one too, has a DNS name. */
+  async isDnsNameTaken(name: string, unit: Unit): Promise<boolean> {
+    return (await queryOne(this.dataSource, unit, DNS_NAME, [name])) !== undefined
   }
 
   /** Says which account a client is in the directory. Whether it had none. */

@@ -48,6 +48,7 @@ export const registrationMessageEntity = entity<RegistrationMessageRow>('registr
   proxySmsid: text,
   mode: text,
   callerId: uuid,
+  isCertified: boolean,
   receivedAt: time,
   state: text
 })
@@ -91,6 +92,7 @@ export const managementPointEntity = entity<ManagementPointRow>('management_poin
   id: key(uuid),
   certificate: bytes,
   sha256: bytes,
+  keyReference: text,
   createdAt: time,
   retiredAt: time
 })

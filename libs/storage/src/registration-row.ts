@@ -82,6 +82,8 @@ export interface RegistrationMessageRow {
   readonly proxySmsid: string | null
   readonly mode: 'mixed' | 'native'
   readonly callerId: PrincipalId | null
+  /** Whether the signing certificate chains to a CA that the site trusts and is not revoked. */
+  readonly isCertified: boolean
   readonly receivedAt: Date
   /** `held`: an operator has to resolve a conflict first. */
   readonly state: 'due' | 'held' | 'done'
@@ -141,6 +143,8 @@ export interface ManagementPointRow {
   readonly id: string
   readonly certificate: Buffer
   readonly sha256: Buffer
+  /** Names the key in the store of the process that signs with it. */
+  readonly keyReference: string
   readonly createdAt: Date
   readonly retiredAt: Date | null
 }

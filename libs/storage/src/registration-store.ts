@@ -30,8 +30,9 @@ const INSERT_MESSAGE: Statement = {
   name: 'registration_message_insert',
   text: `
     INSERT INTO certkeep.registration_message
-      (smsid, kind, signature_hash, data, signature, proxy_smsid, mode, caller_id, received_at, state)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+      (smsid, kind, signature_hash, data, signature, proxy_smsid, mode, caller_id, is_certified,
+       received_at, state)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     ON CONFLICT (signature_hash) DO NOTHING RETURNING id`
 }
 
@@ -128,8 +129,9 @@ export class RegistrationStore {
   }
 
   private async insertMessage(message: NewRegistrationMessage, state: 'due' | 'done', unit: Unit): Promise<boolean> {
-    const { smsid, kind, signatureHash, data, signature, proxySmsid, mode, callerId, receivedAt } = message
-    const values = [smsid, kind, signatureHash, data, signature, proxySmsid, mode, callerId, receivedAt, state]
+    const { smsid, kind, signatureHash, data, signature, proxySmsid, mode } = message
+    const facts = [mode, message.callerId, message.isCertified, message.receivedAt]
+    const values = [smsid, kind, signatureHash, data, signature, proxySmsid, ...facts, state]
     return (await queryOne(this.dataSource, unit, INSERT_MESSAGE, values)) !== undefined
   }
 }

@@ -49,7 +49,8 @@ const LIST_POINTS: Statement = {
 
 const ADD_POINT: Statement = {
   text: `
-    INSERT INTO certkeep.management_point (id, certificate, sha256, created_at) VALUES ($1, $2, $3, $4)
+    INSERT INTO certkeep.management_point (id, certificate, sha256, key_reference, created_at)
+    VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (sha256) DO NOTHING RETURNING id`
 }
 
@@ -117,8 +118,9 @@ export class SiteStore {
   /** For the front. Whether the certificate was not there yet. */
   addManagementPoint(point: Omit<ManagementPointRow, 'retiredAt'>, because: Because): Promise<boolean> {
     return inTransaction(this.dataSource, async unit => {
-      const { id, certificate, sha256, createdAt: at } = point
-      if ((await queryOne(this.dataSource, unit, ADD_POINT, [id, certificate, sha256, at])) === undefined) return false
+      const { id, certificate, sha256, keyReference, createdAt: at } = point
+      const values = [id, certificate, sha256, keyReference, at]
+      if ((await queryOne(this.dataSource, unit, ADD_POINT, values)) === undefined) return false
       const detail = { sha256: sha256.toString('hex') }
       await appendChange(this.dataSource, unit, { object: 'management_point', id, verb: 'added', at, detail }, because)
       return true

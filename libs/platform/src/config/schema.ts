@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { FILE_ADDRESS, OCSP_ADDRESS } from '@app/templates'
+import { registration } from './registration-settings.js'
 import { webhooks } from './webhook-settings.js'
 
 /** The parts that one process can serve; together they are the whole server. */
@@ -263,6 +264,7 @@ export const settingsSchema = z.strictObject({
   audit,
   coverage,
   webhooks,
+  registration,
   graceSeconds: z
     .int()
     .min(0)

@@ -10,7 +10,9 @@ export const BINARY_MEDIA_TYPES = [
   'application/x-pkcs7-certreqresp',
   'application/pkcs10',
   'application/x-pkcs10',
-  'application/octet-stream'
+  'application/octet-stream',
+  'application/xml',
+  'text/xml'
 ] as const
 
 const JSON_ONLY: readonly string[] = ['application/json']

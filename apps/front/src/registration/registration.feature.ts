@@ -1,0 +1,24 @@
+import { RegistrationStore, SiteStore } from '@app/storage'
+import { ClientEnrollment } from './client-enrollment.js'
+import { ClientTrust } from './client-trust.js'
+import { CrlSource } from './crl-source.js'
+import { ManagementPoint } from './management-point.js'
+import { MessageChecks } from './message-checks.js'
+import { RegistrationController } from './registration.controller.js'
+import { RegistrationEdge } from './registration-edge.js'
+import { RegistrationService } from './registration.service.js'
+
+/** What client registration brings into the front, where it is on. */
+export const registrationControllers = [RegistrationController]
+
+export const registrationProviders = [
+  ClientEnrollment,
+  ClientTrust,
+  CrlSource,
+  ManagementPoint,
+  MessageChecks,
+  RegistrationEdge,
+  RegistrationService
+]
+
+export const registrationStores = [RegistrationStore, SiteStore]
