@@ -9,7 +9,8 @@ import type { RequestView } from '../enrollment/enrollment.schemas.js'
 import { EnrollmentService } from '../enrollment/enrollment.service.js'
 import type { AuthenticatedRequester } from '../requester/requester.js'
 import { MessageChecks, type CheckedMessage } from './message-checks.js'
-import { approvalOfRow, newMessageOf, requireSameKey, type ReceivedMessage } from './registration.service.js'
+import { approvalOfRow, newMessageOf, requireSameKey } from './registration.service.js'
+import type { ReceivedMessage } from './transport.js'
 
 /** What became of the request of a client, with the certificates once they are issued: the client's first, PEM. */
 export interface ClientEnrollmentView {

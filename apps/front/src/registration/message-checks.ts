@@ -16,8 +16,7 @@ import {
 import { RegistrationStore, SiteStore, type RegistrationProxyRow, type SiteRow } from '@app/storage'
 import type { Certificate } from '@app/x509'
 import { ClientTrust } from './client-trust.js'
-import type { ReceivedMessage } from './registration.service.js'
-import type { Transport } from './transport.js'
+import type { ReceivedMessage, Transport } from './transport.js'
 
 /** A message that has passed every check that needs no decision. */
 export interface CheckedMessage {

@@ -14,8 +14,8 @@ import {
   type SignedRegistrationRequest
 } from '@app/registration'
 import { ManagementPoint } from './management-point.js'
-import { RegistrationService, type ReceivedMessage, type RegistrationAnswer } from './registration.service.js'
-import { transportOf } from './transport.js'
+import { RegistrationService, type RegistrationAnswer } from './registration.service.js'
+import { transportOf, type ReceivedMessage } from './transport.js'
 
 /** What a route takes: a type of request, and the client that its address names. */
 interface Expected {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
-import { isAppError, type Clock, type PrincipalId } from '@app/core'
+import { isAppError, type Clock } from '@app/core'
 import { CLOCK } from '@app/platform'
 import { Wakeups } from '@app/queue'
 import {
@@ -13,12 +13,11 @@ import {
   signatureHashOf,
   smsidOf,
   type ApprovalState,
-  type RegistrationResponse,
-  type SignedRegistrationRequest
+  type RegistrationResponse
 } from '@app/registration'
 import { RegistrationStore, type NewRegistrationMessage, type RegistrationRow, type SiteRow } from '@app/storage'
 import { MessageChecks, type CheckedMessage } from './message-checks.js'
-import type { Transport } from './transport.js'
+import type { ReceivedMessage } from './transport.js'
 
 /** What a message is answered with. */
 export interface RegistrationAnswer extends RegistrationResponse {
@@ -26,14 +25,6 @@ export interface RegistrationAnswer extends RegistrationResponse {
   readonly retryAfter?: number
   /** Why it was refused, for people. */
   readonly reason?: string
-}
-
-/** A message as received, with what is known of its sender. */
-export interface ReceivedMessage {
-  readonly message: SignedRegistrationRequest
-  readonly transport: Transport
-  /** The account of the directory that sends it, when it proved to be one. */
-  readonly callerId: PrincipalId | null
 }
 
 /** More than this waits nowhere: whoever comes then sends again later. */

@@ -1,5 +1,7 @@
 import { TLSSocket, type DetailedPeerCertificate } from 'node:tls'
 import type { FastifyRequest } from 'fastify'
+import type { PrincipalId } from '@app/core'
+import type { SignedRegistrationRequest } from '@app/registration'
 
 /** What the connection of a message tells of its sender. */
 export interface Transport {
@@ -9,6 +11,14 @@ export interface Transport {
   readonly certificate?: Uint8Array
   readonly intermediates: readonly Uint8Array[]
   readonly isEncrypted: boolean
+}
+
+/** A message as received, with what is known of its sender. */
+export interface ReceivedMessage {
+  readonly message: SignedRegistrationRequest
+  readonly transport: Transport
+  /** The account of the directory that sends it, when it proved to be one. */
+  readonly callerId: PrincipalId | null
 }
 
 /** At most so many certificates are looked at beside the client's own. */
