@@ -1,12 +1,17 @@
 import { createHash } from 'node:crypto'
-import { CR_DISP_ISSUED, CR_IN_CMC, Enrollment, handOnParts, verifyParts, type Reseal } from '@app/client'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buildPkcs12, CR_DISP_ISSUED, CR_IN_CMC, Enrollment, handOnParts, verifyParts, type Reseal } from '@app/client'
 import { asId, type AgentId } from '@app/core'
 import { getAgentPart, transferPart, verifyPart } from '@app/escrow'
 import { decrypterOf } from '@app/keys'
 import { AgentStore } from '@app/storage'
 import { builtInTemplates } from '@app/templates'
 import { formatName } from '@app/x509'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { handOnKeys, verifyKeys } from '../../apps/cli/src/client/reseal-actions.js'
+import type { Talk } from '../../apps/cli/src/output.js'
 import { offerTemplate } from '../helpers/administration.js'
 import { freshEntropy, rejectionOf } from '../helpers/escrow-samples.js'
 import { makeRecoveryAgent, type RecoveryAgent } from '../helpers/recovery-agent.js'
@@ -220,10 +225,78 @@ describe('a reseal', () => {
     const third = await reseals.start({ fromAgent: second.id, toAgent: fresh.id, reason: 'Or not.' })
     await until(async () => (await reseals.show(third.id)).keys.prepared === 4)
     expect((await reseals.cancel(third.id)).state).toBe('cancelled')
+    await until(async () => (await server.sql('SELECT FROM certkeep.resealed_key')).length === 0)
     expect(await rejectionOf(() => reseals.cancel(third.id))).toBe('conflict')
     expect(await rejectionOf(() => server.operate(second.person).reseals.parts(third.id))).toBe('conflict')
   })
 })
+
+describe('the commands of agents', () => {
+  const files = mkdtempSync(join(tmpdir(), 'certkeep-reseal-'))
+  const at = (name: string): string => join(files, name)
+  const quiet: Talk = { say: () => undefined, progress: () => undefined }
+  let heir: Party
+
+  beforeAll(async () => {
+    heir = await addParty('Heir')
+    writeFileSync(at('root.pem'), server.root)
+    writeFileSync(at('password'), 'secret', { mode: 0o600 })
+    for (const [name, { certificate, privateKey, person }] of Object.entries({ second: agents[1] as Party, heir })) {
+      const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
+      const contents = {
+        privateKey: pkcs8,
+        certificate: certificate.raw,
+        chain: [],
+        friendlyName: name,
+        password: 'secret'
+      }
+      writeFileSync(at(`${name}.p12`), await buildPkcs12(contents), { mode: 0o600 })
+      writeFileSync(at(`${name}.cer`), certificate.raw)
+      writeFileSync(at(`${name}.token`), person.token, { mode: 0o600 })
+    }
+    const toHeir = { fromAgent: (agents[1] as Party).id, toAgent: heir.id, reason: 'Two leaves.' }
+    await server.operate(administrator).reseals.start(toHeir)
+  })
+
+  afterAll(() => rmSync(files, { recursive: true }))
+
+  const by = (name: string) => ({
+    url: server.url,
+    trust: at('root.pem'),
+    tokenFile: at(`${name}.token`),
+    passwordFile: at('password'),
+    output: 'json' as const
+  })
+
+  it('hand keys on to nobody but whose certificate the agent was given, and go on only when told', async () => {
+    const handing = (to: string, resume?: boolean) =>
+      printed(() =>
+        handOnKeys({ ...by('second'), from: at('second.p12'), to: at(to), ...(resume && { resume }) }, quiet)
+      )
+    expect(await rejectionOf(() => handing('second.cer'))).toBe('chain_invalid')
+    expect(await handing('heir.cer')).toMatchObject({ handedOn: 4, wrong: [] })
+    expect(await rejectionOf(() => handing('heir.cer'))).toBe('conflict')
+    expect(await handing('heir.cer', true)).toMatchObject({ handedOn: 0, wrong: [] })
+  })
+
+  it('confirm what the successor can open', async () => {
+    const verifying = () => printed(() => verifyKeys({ ...by('heir'), agent: at('heir.p12') }, quiet))
+    expect(await verifying()).toMatchObject({ confirmed: 4, wrong: [] })
+    await until(async () => (await sealedKeyOf(server, keys[0] as number)).agentIds.includes(heir.id))
+    await until(async () => (await rejectionOf(verifying)) === 'not_found')
+  })
+})
+
+/** What a command prints as JSON. */
+async function printed(command: () => Promise<void>): Promise<unknown> {
+  const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+  try {
+    await command()
+    return JSON.parse(write.mock.calls.map(([text]) => String(text)).join(''))
+  } finally {
+    write.mockRestore()
+  }
+}
 
 async function link(agent: AgentId, { row }: TestPrincipal): Promise<void> {
   await server.sql('UPDATE certkeep.recovery_agent SET principal_id = $2 WHERE id = $1', [agent, row.id])

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { registerAgentConsole } from './agent-reseal.js'
 import { parsePositive } from './argument.js'
 import { printData, talkOf, withTableOrJson, type WithOutput } from './output.js'
 
@@ -46,6 +47,10 @@ export function registerAgent(program: Command): void {
   agent
     .command('retire')
     .argument('<number>', 'the agent’s number', parsePositive)
-    .description('seal no more keys to an agent; what was sealed to it stays as it is')
-    .action(async (id: number) => say(await (await import('./administration/agent-actions.js')).retireAgent(id)))
+    .description('seal no more keys to an agent and let it approve nothing; refused while keys need it')
+    .option('--confirm-loss <keys>', 'retire it although so many keys cannot be opened any more', parsePositive)
+    .action(async (id: number, { confirmLoss = 0 }: { readonly confirmLoss?: number }) =>
+      say(await (await import('./administration/agent-actions.js')).retireAgent(id, confirmLoss))
+    )
+  registerAgentConsole(agent)
 }

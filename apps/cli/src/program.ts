@@ -10,6 +10,7 @@ import { registerCert } from './cert.js'
 import { registerCompletion } from './completion.js'
 import { registerConfig } from './config.js'
 import { registerDirectory } from './directory.js'
+import { registerDoctor } from './doctor.js'
 import { registerEnroll } from './enroll.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js'
 import { registerKey } from './key.js'
@@ -41,6 +42,7 @@ export function createProgram(): Command {
   registerQueue(program)
   registerAudit(program)
   registerWebhook(program)
+  registerDoctor(program)
   registerConfig(program)
   registerCompletion(program)
   settle(program)

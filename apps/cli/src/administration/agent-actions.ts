@@ -11,6 +11,7 @@ import {
   AgentStore,
   CaStore,
   CertificateStore,
+  CoverageStore,
   internalRequest,
   PrincipalStore,
   RequestStore,
@@ -79,11 +80,12 @@ export function newAgent(options: {
 export function listAgents(caName: string | undefined): Promise<readonly object[]> {
   return withAdministration(async ({ database, clock }) => {
     const ca = await chooseCa(database, caName)
-    const rows = await new AgentStore(database.dataSource).list(ca.id)
-    return rows.map(({ id, name, subject, state, notAfter, sha256, certificate }) => ({
+    const rows = await new CoverageStore(database.dataSource).listAgentsOf(ca.id)
+    return rows.map(({ id, name, subject, account, state, notAfter, sha256, certificate }) => ({
       id,
       name,
       subject,
+      account: account ?? '',
       state,
       usable: state === 'active' && judgeAgentCertificate(decodeCertificate(certificate), clock.now()).usable,
       notAfter: notAfter.toISOString(),
@@ -92,12 +94,16 @@ export function listAgents(caName: string | undefined): Promise<readonly object[
   })
 }
 
-/** Takes an agent out of use for new keys. Returns a sentence for people. */
-export function retireAgent(id: number): Promise<string> {
+/**
+ * Takes an agent out of use. Throws what `CoverageStore.retireAgent` throws: it is refused while more keys need the agent
+ * than are confirmed as lost. Returns a sentence for people.
+ */
+export function retireAgent(id: number, confirmedLoss: number): Promise<string> {
   return withAdministration(async ({ database, clock, actor }) => {
-    const won = await new AgentStore(database.dataSource).retire(asId<AgentId>(id), { actor }, clock.now())
-    if (!won) throw new AppError('conflict', `There is no active agent ${id}.`)
-    return `Agent ${id} gets no more keys. What was sealed to it, it can still open.`
+    const store = new CoverageStore(database.dataSource)
+    const lost = await store.retireAgent({ id: asId<AgentId>(id), confirmedLoss }, { actor }, clock.now())
+    const loss = lost === 0 ? '' : ` ${lost} archived keys cannot be opened any more.`
+    return `Agent ${id} gets no more keys and approves nothing.${loss} Its key still opens what was sealed to it: keep it until that is handed on.`
   })
 }
 
