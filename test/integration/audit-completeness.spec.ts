@@ -28,7 +28,7 @@ import {
 const SOURCES = join(import.meta.dirname, '../../libs/storage/src')
 
 /** What only reads, by its name. */
-const READING = /^(find|get|list|count|next|has|read|search|status|with|exclusively|export|changesOf|lock$)/
+const READING = /^(find|get|list|count|next|has|read|search|status|with|exclusively|export|changesOf|lock|is[A-Z])/
 
 /** What changes rows and leaves no event, each with the reason. */
 const WITHOUT_EVENT: Readonly<Record<string, string>> = {
@@ -53,6 +53,11 @@ const WITHOUT_EVENT: Readonly<Record<string, string>> = {
   'SessionStore.see': 'that a session is still in use',
   'SessionStore.beginSignIn': 'nobody has signed in yet',
   'SessionStore.takeSignIn': 'the session that it leads to, or the refusal, has the event',
+  'ClientStore.noteAccount': 'why an account is disabled, which has its own event',
+  'RegistrationDecisionStore.link': 'the registration and the account, in the same unit, have their events',
+  'RegistrationDecisionStore.purge': 'messages that nobody can send again',
+  'RegistrationDecisionStore.settle': 'the decision, in the same unit, has the event',
+  'RegistrationStore.confirm': 'that a client has asked',
   'WebhookStore.configure': 'what the configuration of the process says',
   'WebhookStore.take': 'the sending of notices, each of a move that has its event',
   'WebhookStore.putBack': 'the same',
@@ -126,6 +131,72 @@ async function principal(): Promise<Setting['alice']> {
   await of(storage.PrincipalStore).add(sample, BECAUSE)
   return sample.id
 }
+
+const smsid = (): string => `GUID:${randomUUID().toUpperCase()}`
+
+function newClient(): Parameters<storage.RegistrationStore['receive']> {
+  const id = smsid()
+  const keyHash = randomBytes(32)
+  const common = { smsid: id, mode: 'mixed', proxySmsid: null } as const
+  const names = { netbiosName: 'PC', fqdn: 'pc.example.org', requestedAt: NOW }
+  const message = {
+    kind: 'Registration',
+    data: '<Data/>',
+    signature: 'AB',
+    callerId: null,
+    isCertified: false
+  } as const
+  return [
+    { ...common, ...names, keyHash, signingCertificate: randomBytes(40) },
+    { ...common, ...message, signatureHash: randomBytes(32), receivedAt: NOW },
+    BECAUSE
+  ]
+}
+
+async function pendingClient(): Promise<string> {
+  const parameters = newClient()
+  await of(storage.RegistrationStore).receive(...parameters)
+  return parameters[1].smsid
+}
+
+const clientFacts = (): storage.RegistrationFacts => ({
+  approval: 'not_approved',
+  mode: 'mixed',
+  keyHash: randomBytes(32),
+  signingCertificate: randomBytes(40),
+  encryptionCertificate: null,
+  agentType: 0,
+  agentVersion: '1',
+  agentIdentity: 'Test',
+  netbiosName: 'PC',
+  fqdn: 'pc.example.org',
+  hardwareId: null,
+  properties: {},
+  proxySmsid: null,
+  isIntegrated: false,
+  callerId: null
+})
+
+async function registeredClient(): Promise<string> {
+  const id = await pendingClient()
+  const seen = { smsid: id, status: 'pending' } as const
+  await inUnit(unit => of(storage.RegistrationDecisionStore).register(seen, clientFacts(), BECAUSE, NOW, unit))
+  return id
+}
+
+async function conflict(): Promise<Parameters<storage.RegistrationDecisionStore['addConflict']>[0]> {
+  const [first, second] = [await registeredClient(), await pendingClient()]
+  const ids = { id: randomUUID(), smsid: second, conflictSmsid: first, messageId: randomUUID() }
+  return { ...ids, hardwareId: 'x', foundAt: NOW }
+}
+
+const proxy = () => ({
+  smsid: smsid(),
+  name: fresh('proxy'),
+  certificate: randomBytes(40),
+  keyHash: randomBytes(32),
+  importedAt: NOW
+})
 
 const credential = (principalId: Setting['alice']) => ({
   id: randomUUID(),
@@ -809,6 +880,63 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
     const between = { caId: setting.caId, issuerIndex: 0, subjectIndex: 0, notAfter: minutes(60), reservedAt: NOW }
     const certificate = { ...between, serialNumber: randomBytes(16), tbs: randomBytes(40) }
     return () => inUnit(unit => of(storage.SelfIssuedStore).reserve(unit, [certificate], BECAUSE))
+  },
+  'RegistrationStore.receive': async () => {
+    const parameters = newClient()
+    return () => of(storage.RegistrationStore).receive(...parameters)
+  },
+  'RegistrationDecisionStore.register': async () => {
+    const seen = { smsid: await pendingClient(), status: 'pending' } as const
+    const store = of(storage.RegistrationDecisionStore)
+    return () => inUnit(unit => store.register(seen, clientFacts(), BECAUSE, NOW, unit))
+  },
+  'RegistrationDecisionStore.reject': async () => {
+    const seen = { smsid: await pendingClient(), status: 'pending' } as const
+    return () => inUnit(unit => of(storage.RegistrationDecisionStore).reject(seen, 'no', BECAUSE, NOW, unit))
+  },
+  'RegistrationDecisionStore.merge': async () => {
+    const [id, into] = [await pendingClient(), await registeredClient()]
+    return () => inUnit(unit => of(storage.RegistrationDecisionStore).merge(id, into, BECAUSE, NOW, unit))
+  },
+  'RegistrationDecisionStore.addConflict': async () => {
+    const found = await conflict()
+    return () => inUnit(unit => of(storage.RegistrationDecisionStore).addConflict(found, BECAUSE, unit))
+  },
+  'ClientStore.resolveConflict': async () => {
+    const found = await conflict()
+    await inUnit(unit => of(storage.RegistrationDecisionStore).addConflict(found, BECAUSE, unit))
+    return () => inUnit(unit => of(storage.ClientStore).resolveConflict(found.id, 'new', BECAUSE, NOW, unit))
+  },
+  'ClientStore.setApproval': async () => {
+    const id = await registeredClient()
+    return () => of(storage.ClientStore).setApproval(id, true, BECAUSE, NOW)
+  },
+  'ClientStore.setBlocked': async () => {
+    const id = await registeredClient()
+    return () => of(storage.ClientStore).setBlocked(id, true, BECAUSE, NOW)
+  },
+  'SiteStore.change': async () => {
+    const site = await of(storage.SiteStore).get()
+    return () => of(storage.SiteStore).change({ ...site, mode: 'mixed' }, BECAUSE, NOW)
+  },
+  'SiteStore.addProxy': async () => {
+    const added = proxy()
+    return () => of(storage.SiteStore).addProxy(added, BECAUSE)
+  },
+  'SiteStore.removeProxy': async () => {
+    const added = proxy()
+    await of(storage.SiteStore).addProxy(added, BECAUSE)
+    return () => of(storage.SiteStore).removeProxy(added.smsid, BECAUSE, NOW)
+  },
+  'SiteStore.addManagementPoint': async () => {
+    const point = {
+      id: randomUUID(),
+      certificate: randomBytes(40),
+      sha256: randomBytes(32),
+      keyReference: 'x',
+      createdAt: NOW
+    }
+    return () => of(storage.SiteStore).addManagementPoint(point, BECAUSE)
   },
   'SessionStore.open': async () => () => of(storage.SessionStore).open(session(setting.bob), BECAUSE),
   'SessionStore.revoke': async () => {
