@@ -16,6 +16,12 @@ const CLIENT_ROUTES: Readonly<Record<string, 'account' | 'nobody'>> = {
   'GET /api/v1/cas/{ca}/requests/{id}/full-response': 'account',
   'GET /api/v1/cas/{ca}/requests/{id}/full-response/properties/{property}': 'account',
   'GET /api/v1/cas/{ca}/requests/{id}/certificate': 'account',
+  'POST /api/v1/directory/users/me/certificates': 'account',
+  'POST /api/v1/directory/users/me/certificate-nonces': 'account',
+  'GET /api/v1/directory/users/{user}/certificates': 'account',
+  'GET /api/v1/directory/users/{user}/certificates/{digest}': 'account',
+  'DELETE /api/v1/directory/users/{user}/certificates/{digest}': 'account',
+  'GET /api/v1/directory/users/{user}/mqusersigncerts': 'account',
   'GET /api/v1/errors/{hresult}': 'nobody',
   'POST /cmc/{ca}': 'account'
 }

@@ -9,6 +9,7 @@ import {
   CrlStore,
   ExchangeKeyStore,
   PrincipalStore,
+  RegisteredCertificateStore,
   RequestStore,
   ResponseStore,
   SelfIssuedStore,
@@ -25,6 +26,10 @@ import { ExchangeCertificates } from './authorities/exchange-certificates.js'
 import { CmcController } from './cmc/cmc.controller.js'
 import { CmcRevocation } from './cmc/cmc-revocation.js'
 import { CmcService } from './cmc/cmc.service.js'
+import { DirectoryUsersController } from './directory/directory.controller.js'
+import { InternalIssuance } from './directory/internal-issuance.js'
+import { RegisteredCertificates } from './directory/registered-certificates.service.js'
+import { RegistrationService } from './directory/registration.service.js'
 import { DistributionService } from './distribution/distribution.service.js'
 import { EnrollmentController } from './enrollment/enrollment.controller.js'
 import { EnrollmentService } from './enrollment/enrollment.service.js'
@@ -54,6 +59,7 @@ const stores = [
   CrlStore,
   ExchangeKeyStore,
   PrincipalStore,
+  RegisteredCertificateStore,
   RequestStore,
   ResponseStore,
   SelfIssuedStore,
@@ -82,6 +88,7 @@ export class FrontModule {
         AuthoritiesController,
         EnrollmentController,
         CmcController,
+        DirectoryUsersController,
         ErrorsController,
         ...(isOpen ? registrationControllers : [])
       ],
@@ -98,11 +105,14 @@ export class FrontModule {
         EnrollmentService,
         ExchangeCertificates,
         FullResponses,
+        InternalIssuance,
         KeyBasedRenewal,
         OcspService,
         OcspSigners,
         OwnRequests,
         RequestParties,
+        RegisteredCertificates,
+        RegistrationService,
         RequesterGuard,
         SubmissionChecks,
         SubmissionService,

@@ -1,5 +1,6 @@
 export type { ContentEncryptionName, KeyTransport } from '@app/cms'
 export { AppError, isAppError, type Clock, type Entropy, type ErrorCode } from '@app/core'
+export { MQCERT_REGISTER, type RegistrationCode } from '@app/directory'
 export { KEY_SPECS, type KeySpec } from '@app/keys'
 export { openArchivedKeyBlob, privateKeyInBlob, unwrapSealedKey, type OpenedKeyBlob } from './archived-key-blob.js'
 export { listAuthorities, type Authority, type OfferedTemplate } from './authorities.js'
@@ -11,6 +12,13 @@ export {
   type RequestStatus,
   type SubmitOptions
 } from './cert-request.js'
+export {
+  CertificateDirectory,
+  type CertificateDirectorySettings,
+  type RegisteredCertificate,
+  type RegisterOptions,
+  type Registration
+} from './certificate-directory.js'
 export { verifyChain } from './chain.js'
 export * from './console/archived-keys.js'
 export * from './console/audit.js'
@@ -57,6 +65,7 @@ export {
   type Submission
 } from './pending-directory.js'
 export type { PendingEnrollment } from './pending-enrollment.js'
+export { PersonalStore, type PersonalStoreOptions, type StoredIdentity } from './personal-store.js'
 export { buildPkcs12, type Pkcs12Contents } from './pkcs12.js'
 export type { Pkcs12Profile } from './pkcs12-profile.js'
 export { readPkcs12, type Pkcs12Identity } from './pkcs12-reader.js'

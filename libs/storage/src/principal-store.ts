@@ -42,6 +42,8 @@ const FIND_BY_ACCOUNT: Statement = {
   text: `${PRINCIPAL} WHERE lower(p.domain) = lower($1) AND lower(p.account_name) = lower($2)`
 }
 
+const FIND_BY_SID: Statement = { name: 'principal_by_sid', text: `${PRINCIPAL} WHERE p.sid = $1` }
+
 const FIND_BY_NAME: Statement = {
   text: `
     ${PRINCIPAL} WHERE lower(p.account_name) = lower($1) AND ($2::text IS NULL OR lower(p.domain) = lower($2))
@@ -105,6 +107,11 @@ export class PrincipalStore {
   /** Whatever the case; disabled ones too. */
   findByAccount(domain: string, accountName: string): Promise<PrincipalRow | undefined> {
     return queryOne<PrincipalRow>(this.dataSource, undefined, FIND_BY_ACCOUNT, [domain, accountName])
+  }
+
+  /** Disabled ones too. */
+  findBySid(sid: string): Promise<PrincipalRow | undefined> {
+    return queryOne<PrincipalRow>(this.dataSource, undefined, FIND_BY_SID, [sid])
   }
 
   /** Those of `DOMAIN\\account`, or of an account whatever its domain; whatever the case, disabled ones too. */

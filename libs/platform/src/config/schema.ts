@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { FILE_ADDRESS, OCSP_ADDRESS } from '@app/templates'
 import { registration } from './registration-settings.js'
+import { directory } from './directory-settings.js'
 import { webhooks } from './webhook-settings.js'
 
 /** The parts that one process can serve; together they are the whole server. */
@@ -263,6 +264,7 @@ export const settingsSchema = z.strictObject({
   ocsp,
   audit,
   coverage,
+  directory,
   webhooks,
   registration,
   graceSeconds: z
