@@ -151,6 +151,9 @@ type Cause =
   | { readonly pure: () => ErrorCode; readonly why: string }
   | { readonly never: string; readonly codes?: readonly ErrorCode[] }
 
+/** A code of messages, which no enrollment can cause. */
+const ofMessages = (code: ErrorCode): Cause => ({ never: 'A message or its context causes it.', codes: [code] })
+
 /** A code of the directory, which no enrollment can cause; each is caused by a registration of its own tests. */
 const ofDirectory = (code: ErrorCode): Cause => ({ never: 'A registration in the directory causes it.', codes: [code] })
 
@@ -494,6 +497,10 @@ const CAUSES: Readonly<Record<Exclude<HresultSymbol, 'S_OK'>, Cause>> = {
   MQ_ERROR_UNSUPPORTED_OPERATION: ofDirectory('MQ_ERROR_UNSUPPORTED_OPERATION'),
   MQ_ERROR_CANNOT_CREATE_CERT_STORE: ofDirectory('MQ_ERROR_CANNOT_CREATE_CERT_STORE'),
   MQ_ERROR_CANNOT_OPEN_CERT_STORE: ofDirectory('MQ_ERROR_CANNOT_OPEN_CERT_STORE'),
+  MQ_ERROR_INVALID_CERTIFICATE: ofMessages('MQ_ERROR_INVALID_CERTIFICATE'),
+  MQ_ERROR_CORRUPTED_SECURITY_DATA: ofMessages('MQ_ERROR_CORRUPTED_SECURITY_DATA'),
+  MQ_ERROR_PUBLIC_KEY_NOT_FOUND: ofMessages('MQ_ERROR_PUBLIC_KEY_NOT_FOUND'),
+  MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX: ofMessages('MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX'),
 
   CERT_E_EXPIRED: {
     told: () =>

@@ -155,6 +155,10 @@ const FAIL_INFO_BY_CODE = {
   MQ_ERROR_UNSUPPORTED_OPERATION: 'badRequest',
   MQ_ERROR_CANNOT_CREATE_CERT_STORE: 'internalCAError',
   MQ_ERROR_CANNOT_OPEN_CERT_STORE: 'internalCAError',
+  MQ_ERROR_INVALID_CERTIFICATE: 'badRequest',
+  MQ_ERROR_CORRUPTED_SECURITY_DATA: 'badMessageCheck',
+  MQ_ERROR_PUBLIC_KEY_NOT_FOUND: 'badRequest',
+  MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX: 'badMessageCheck',
 
   reply_signature_invalid: 'badMessageCheck',
   response_signature: 'badMessageCheck',

@@ -165,6 +165,10 @@ export const ERROR_CODES = {
   MQ_ERROR_UNSUPPORTED_OPERATION: 'a server or computer in workgroup mode has no directory to register in',
   MQ_ERROR_CANNOT_CREATE_CERT_STORE: 'the certificate store of the caller cannot be made',
   MQ_ERROR_CANNOT_OPEN_CERT_STORE: 'the certificate store of the caller cannot be opened',
+  MQ_ERROR_INVALID_CERTIFICATE: 'a certificate of a message, or its key, cannot be used',
+  MQ_ERROR_CORRUPTED_SECURITY_DATA: 'a message cannot be decrypted, or a key of a security context is damaged',
+  MQ_ERROR_PUBLIC_KEY_NOT_FOUND: 'a queue has no key that messages can be encrypted to',
+  MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX: 'the signature of a message does not verify',
 
   // Client side
   reply_signature_invalid: 'the reply of a management point is unsigned, altered or signed by an unknown key',

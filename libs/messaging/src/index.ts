@@ -1,0 +1,6 @@
+export * from './codes.js'
+export * from './envelope.js'
+export * from './envelope-parts.js'
+export * from './message-fields.js'
+export * from './message-key.js'
+export * from './receive-order.js'
