@@ -151,7 +151,10 @@ export const HRESULTS = {
   MQ_ERROR_UNSUPPORTED_OPERATION: { value: 0xc00e006a, text: 'The operation is not supported in workgroup mode.' },
   MQ_ERROR_CANNOT_CREATE_CERT_STORE: { value: 0xc00e006f, text: 'The certificate store of the user cannot be made.' },
   MQ_ERROR_CANNOT_OPEN_CERT_STORE: { value: 0xc00e0070, text: 'The certificate store of the user cannot be opened.' },
-  MQ_ERROR_INVALID_CERTIFICATE: { value: 0xc00e002c, text: 'The certificate is not correctly placed in the personal certificate store.' },
+  MQ_ERROR_INVALID_CERTIFICATE: {
+    value: 0xc00e002c,
+    text: 'The certificate is not correctly placed in the personal certificate store.'
+  },
   MQ_ERROR_CORRUPTED_SECURITY_DATA: { value: 0xc00e0030, text: 'A cryptographic function has failed.' },
   MQ_ERROR_PUBLIC_KEY_NOT_FOUND: { value: 0xc00e0079, text: 'The public key of the destination was not found.' },
   MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX: { value: 0xc00e0082, text: 'The signature of the message does not verify.' },
