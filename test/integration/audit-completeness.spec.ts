@@ -39,6 +39,11 @@ const WITHOUT_EVENT: Readonly<Record<string, string>> = {
   'AuditChainStore.addCheckpoint': 'is the word on the chain; an event of it would have to be signed in turn',
   'CertificateStore.finish': 'the move of its request to issued, in the same unit, has the event',
   'PrincipalStore.allocateSid': 'a number from a sequence; the principal that gets it has the event',
+  'DrillStore.lease': 'who works on a row for a moment',
+  'DrillStore.putCanary': 'a key of nobody; the drill that it is of has the event',
+  'DrillStore.clearCanaries': 'the same',
+  'DrillStore.addAgent': 'a test agent of drills, whom no key of a subscriber is sealed to',
+  'DrillStore.removeAgent': 'the same',
   'KeyImportStore.postpone': 'who works on a row for a moment',
   'RegisteredCertificateStore.probe': 'writes what is there already',
   'RegisteredCertificateStore.addNonce': 'the registration that it leads to has the event',
@@ -668,6 +673,12 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
     const id = await received({})
     const failure = { code: 'archived_key_mismatch', message: 'No.' } as const
     return () => inUnit(unit => of(storage.KeyImportStore).fail(unit, id, failure, BECAUSE, NOW))
+  },
+  'DrillStore.order': async () => () => of(storage.DrillStore).order(BECAUSE, NOW),
+  'DrillStore.end': async () => {
+    await of(storage.DrillStore).order(BECAUSE, NOW)
+    const id = await of(storage.DrillStore).lease(NOW, minutes(5))
+    return () => of(storage.DrillStore).end(id ?? 0, { state: 'succeeded', canaries: 1 }, BECAUSE, NOW)
   },
   'KeyPurgeStore.propose': async () => {
     const id = await sealedRequest()

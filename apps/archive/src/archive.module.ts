@@ -5,6 +5,7 @@ import {
   AgentStore,
   ArchiveStore,
   CaStore,
+  DrillStore,
   ExchangeKeyStore,
   KeyImportStore,
   KeyPurgeStore,
@@ -16,6 +17,9 @@ import {
 import { ArchiveSteps } from './archive-steps.js'
 import { ExchangeKeys } from './inventory/exchange-keys.js'
 import { ResealService } from './reseal/reseal.service.js'
+import { CanaryRun, CanaryStores } from './drill/canary-run.js'
+import { DrillService } from './drill/drill.service.js'
+import { TestAgents } from './drill/test-agents.js'
 import { RetentionSteps } from './retention/retention-steps.js'
 import { ImportService } from './seal/import.service.js'
 import { SealService } from './seal/seal.service.js'
@@ -26,6 +30,7 @@ const stores = [
   AgentStore,
   ArchiveStore,
   CaStore,
+  DrillStore,
   ExchangeKeyStore,
   KeyImportStore,
   KeyPurgeStore,
@@ -48,7 +53,11 @@ export class ArchiveModule {
         ArchiveSteps,
         ExchangeKeys,
         ImportService,
+        CanaryRun,
+        CanaryStores,
+        DrillService,
         RetentionSteps,
+        TestAgents,
         Sealer,
         ResealService,
         SealService,

@@ -1,4 +1,4 @@
-import { systemClock } from '@app/core'
+import { systemClock, type Clock } from '@app/core'
 import type { DynamicModule } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import {
@@ -10,7 +10,9 @@ import {
   RefusalLog,
   registerAuditMetrics,
   registerCoverageMetrics,
+  registerDrillMetrics,
   runtimeModule,
+  verifyDrill,
   type Config,
   type Health,
   type HttpsApplication,
@@ -22,7 +24,7 @@ import {
   type ServerTls,
   type Shutdown
 } from '@app/platform'
-import { AuditChainStore, AuditLog, CaStore, CoverageStore, openDatabase } from '@app/storage'
+import { AuditChainStore, AuditLog, CaStore, CoverageStore, DrillStore, openDatabase } from '@app/storage'
 import { DistributionService, type PublicFile } from '../../front/src/distribution/distribution.service.js'
 import { ConsoleModule } from '../../console/src/console.module.js'
 import { OcspService } from '../../front/src/ocsp/ocsp.service.js'
@@ -172,10 +174,7 @@ async function startHttps(
   describeApi(https.app, config)
   await https.app.init()
   refusals = new RefusalLog(https.app.get(AuditLog), runtime.clock, log)
-  if (config.roles.includes('console')) {
-    registerAuditMetrics(metrics.registry, https.app.get(AuditChainStore), runtime.clock)
-    registerCoverageMetrics(metrics.registry, https.app.get(CoverageStore), runtime.clock)
-  }
+  if (config.roles.includes('console')) watchForOperators(https.app, { config, metrics, health, clock: runtime.clock })
   if (config.roles.includes('front')) await https.app.get(WebhookRecording).begin(config, metrics)
   if (config.roles.includes('front') && config.registration.enabled) await https.app.get(ManagementPoint).open()
   health.add('database', async () => void (await https.app.get(CaStore).list()))
@@ -188,6 +187,19 @@ async function startHttps(
     ...(await startPlainListeners(https.app, { config, log, metrics, health, shutdown })),
     https: await https.listen(config.https.host, config.https.port)
   }
+}
+
+interface WatchParts extends Pick<PlainParts, 'config' | 'metrics' | 'health'> {
+  readonly clock: Clock
+}
+
+/** What operators are warned of, by the role that is theirs. */
+function watchForOperators(app: NestFastifyApplication, { config, metrics, health, clock }: WatchParts): void {
+  registerAuditMetrics(metrics.registry, app.get(AuditChainStore), clock)
+  registerCoverageMetrics(metrics.registry, app.get(CoverageStore), clock)
+  const drills = app.get(DrillStore)
+  registerDrillMetrics(metrics.registry, drills, config.drill.hours, clock)
+  health.addWarning('drill', () => verifyDrill(drills, config.drill.hours, clock))
 }
 
 const servedModules: Readonly<Record<'front' | 'console', (installation: Installation) => DynamicModule>> = {

@@ -18,6 +18,7 @@ import { directoryFeature } from './directory/directory.feature.js'
 import { enrollmentRightsFeature } from './enrollment-rights/enrollment-rights.feature.js'
 import { healthFeature } from './health/health.feature.js'
 import { invitationsFeature } from './invitations/invitations.feature.js'
+import { keyDrillsFeature } from './key-drills/key-drills.feature.js'
 import { keyImportsFeature } from './key-imports/key-imports.feature.js'
 import { keyRetentionFeature } from './key-retention/key-retention.feature.js'
 import { operatorsFeature } from './operators/operators.feature.js'
@@ -43,6 +44,7 @@ const features: readonly ConsoleFeature[] = [
   operatorsFeature,
   queueFeature,
   invitationsFeature,
+  keyDrillsFeature,
   keyImportsFeature,
   keyRetentionFeature,
   sessionFeature,

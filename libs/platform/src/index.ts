@@ -14,6 +14,7 @@ export {
   readCheckpointFile,
   type CheckpointFile
 } from './audit/checkpoint-file.js'
+export { drillStanding, registerDrillMetrics, verifyDrill, type DrillStanding } from './drill/drill-alarm.js'
 export { registerAuditMetrics } from './audit/audit-metrics.js'
 export { RefusalLog } from './audit/refusal-log.js'
 export { parseDatabaseUrl, type DatabaseSettings } from './config/database-url.js'

@@ -7,6 +7,7 @@ export const STEPS = {
   seal: 'archive',
   import: 'archive',
   purge: 'archive',
+  drill: 'archive',
   issue: 'authority',
   respond: 'authority',
   acknowledge: 'authority',

@@ -6,6 +6,7 @@ import { Crls } from './crls.js'
 import { Directory } from './directory.js'
 import { EnrollmentRights } from './enrollment-rights.js'
 import { Invitations } from './invitations.js'
+import { KeyDrills } from './key-drills.js'
 import { KeyImports } from './key-imports.js'
 import { KeyPurges } from './key-purges.js'
 import { KeyRetention } from './key-retention.js'
@@ -31,6 +32,7 @@ export class Console implements AsyncDisposable {
   readonly directory: Directory
   readonly enrollmentRights: EnrollmentRights
   readonly invitations: Invitations
+  readonly keyDrills: KeyDrills
   readonly keyImports: KeyImports
   readonly keyPurges: KeyPurges
   readonly keyRetention: KeyRetention
@@ -54,6 +56,7 @@ export class Console implements AsyncDisposable {
     this.directory = new Directory(this.transport)
     this.enrollmentRights = new EnrollmentRights(this.transport)
     this.invitations = new Invitations(this.transport)
+    this.keyDrills = new KeyDrills(this.transport)
     this.keyImports = new KeyImports(this.transport)
     this.keyPurges = new KeyPurges(this.transport)
     this.keyRetention = new KeyRetention(this.transport)

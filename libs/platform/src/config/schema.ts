@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { FILE_ADDRESS, OCSP_ADDRESS } from '@app/templates'
 import { registration } from './registration-settings.js'
 import { directory } from './directory-settings.js'
+import { drill } from './drill-settings.js'
 import { webhooks } from './webhook-settings.js'
 
 /** The parts that one process can serve; together they are the whole server. */
@@ -265,6 +266,7 @@ export const settingsSchema = z.strictObject({
   audit,
   coverage,
   directory,
+  drill,
   webhooks,
   registration,
   graceSeconds: z

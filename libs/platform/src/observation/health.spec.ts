@@ -18,6 +18,12 @@ describe('the health of a process', () => {
     expect(failures).toEqual([['database', 'password wrong']])
   })
 
+  it('stays ready when what fails is for people to look at', async () => {
+    const health = createHealth(() => undefined)
+    health.addWarning('drill', () => Promise.reject(new Error('overdue')))
+    expect(await health.report()).toEqual({ status: 'ready', checks: { drill: 'warning' } })
+  })
+
   it('is not ready when a check takes too long', async () => {
     vi.useFakeTimers()
     try {
