@@ -9,6 +9,7 @@ import {
   ExchangeKeyStore,
   KeyImportStore,
   KeyPurgeStore,
+  RecoveryArchiveStore,
   RequestStore,
   ResealWorkStore,
   TemplateStore,
@@ -22,6 +23,8 @@ import { DrillService } from './drill/drill.service.js'
 import { TestAgents } from './drill/test-agents.js'
 import { RetentionSteps } from './retention/retention-steps.js'
 import { ImportService } from './seal/import.service.js'
+import { RecoverService } from './recover/recover.service.js'
+import { RecoveryKeys } from './recover/recovery-keys.js'
 import { SealService } from './seal/seal.service.js'
 import { Sealer } from './seal/sealer.js'
 import { SealingAgents } from './seal/sealing-agents.js'
@@ -34,6 +37,7 @@ const stores = [
   ExchangeKeyStore,
   KeyImportStore,
   KeyPurgeStore,
+  RecoveryArchiveStore,
   RequestStore,
   ResealWorkStore,
   TemplateStore
@@ -58,6 +62,8 @@ export class ArchiveModule {
         DrillService,
         RetentionSteps,
         TestAgents,
+        RecoverService,
+        RecoveryKeys,
         Sealer,
         ResealService,
         SealService,

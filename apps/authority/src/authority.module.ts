@@ -4,6 +4,7 @@ import { KEY_STORE, roleDatabase, storesOf } from '@app/platform'
 import {
   AgentScopeStore,
   AgentStore,
+  ArchivedKeyStore,
   AuditChainStore,
   AuditLog,
   CaStore,
@@ -12,6 +13,7 @@ import {
   DecisionStore,
   ExchangeKeyStore,
   PrincipalStore,
+  RecoveryPackageStore,
   RequestStore,
   ResponseStore,
   RevocationAnswerStore,
@@ -38,6 +40,7 @@ import { ExchangeRequests } from './exchange/exchange-requests.js'
 import { Completion } from './issue/completion.js'
 import { IssueService } from './issue/issue.service.js'
 import { OrderPreparation } from './issue/order-preparation.js'
+import { PackageSigner } from './recover/package-signer.service.js'
 import { FullResponseFactory } from './respond/full-response-factory.js'
 import { RevocationAcknowledgement } from './respond/revocation-acknowledgement.js'
 import { RespondService } from './respond/respond.service.js'
@@ -45,6 +48,7 @@ import { RespondService } from './respond/respond.service.js'
 const stores = [
   AgentScopeStore,
   AgentStore,
+  ArchivedKeyStore,
   AuditChainStore,
   AuditLog,
   CaStore,
@@ -53,6 +57,7 @@ const stores = [
   DecisionStore,
   ExchangeKeyStore,
   PrincipalStore,
+  RecoveryPackageStore,
   RequestStore,
   ResponseStore,
   RevocationAnswerStore,
@@ -90,6 +95,7 @@ export class AuthorityModule {
         InternalRequests,
         IssueService,
         OrderPreparation,
+        PackageSigner,
         PolicyFacts,
         RespondService,
         RevocationAcknowledgement

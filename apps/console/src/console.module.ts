@@ -8,6 +8,7 @@ import {
   SessionStore,
   type ConnectionSettings
 } from '@app/storage'
+import { archivedKeysFeature } from './archived-keys/archived-keys.feature.js'
 import { auditFeature } from './audit/audit.feature.js'
 import { NamedObjects } from './access/named-objects.js'
 import { OperatorGuard } from './access/operator.guard.js'
@@ -25,6 +26,7 @@ import { operatorsFeature } from './operators/operators.feature.js'
 import { queueFeature } from './queue/queue.feature.js'
 import { recoveryAgentsFeature } from './recovery-agents/recovery-agents.feature.js'
 import { resealsFeature } from './reseals/reseals.feature.js'
+import { recoveriesFeature } from './recoveries/recoveries.feature.js'
 import { sessionFeature } from './session/session.feature.js'
 import { templatesFeature } from './templates/templates.feature.js'
 import { webhooksFeature } from './webhooks/webhooks.feature.js'
@@ -39,10 +41,12 @@ const access: ConsoleFeature = {
 /** One line for each feature folder. */
 const features: readonly ConsoleFeature[] = [
   access,
+  archivedKeysFeature,
   auditFeature,
   certificatesFeature,
   operatorsFeature,
   queueFeature,
+  recoveriesFeature,
   invitationsFeature,
   keyDrillsFeature,
   keyImportsFeature,

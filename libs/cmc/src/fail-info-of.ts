@@ -74,6 +74,8 @@ const FAIL_INFO_BY_CODE = {
   no_valid_recovery_agent: 'internalCAError',
   recovery_shares_missing: 'badRequest',
   recovery_share_invalid: 'badRequest',
+  recovery_approvals_missing: 'badRequest',
+  recovery_expired: 'badRequest',
   archived_key_required: 'mustArchiveKeys',
   archived_key_unexpected: 'badRequest',
 

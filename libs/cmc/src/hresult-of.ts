@@ -75,6 +75,8 @@ const HRESULT_BY_CODE = {
   no_valid_recovery_agent: 'CERTSRV_E_NO_VALID_KRA',
   recovery_shares_missing: 'NTE_FAIL',
   recovery_share_invalid: 'NTE_BAD_DATA',
+  recovery_approvals_missing: 'E_ACCESSDENIED',
+  recovery_expired: 'CERTSRV_E_BAD_REQUESTSTATUS',
   archived_key_required: 'CERTSRV_E_ARCHIVED_KEY_REQUIRED',
   archived_key_unexpected: 'CERTSRV_E_ARCHIVED_KEY_UNEXPECTED',
 

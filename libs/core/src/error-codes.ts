@@ -79,6 +79,8 @@ export const ERROR_CODES = {
   no_valid_recovery_agent: 'no recovery agent certificate is usable',
   recovery_shares_missing: 'fewer agents have handed over their share of a key than must open it together',
   recovery_share_invalid: 'a share is not one that was made for this key',
+  recovery_approvals_missing: 'fewer people who may have approved the recovery of a key than must',
+  recovery_expired: 'the time in which a recovery is approved, released or fetched is over',
   archived_key_required: 'the template demands archival and the request carries no key',
   archived_key_unexpected: 'the request carries a key and the template does not ask for it',
 
@@ -132,7 +134,7 @@ export const ERROR_CODES = {
   not_found: 'there is no such object, or the caller may not know of it',
   conflict: 'the object is not in the state that this needs',
   precondition_failed: 'the object has changed since the caller looked at it',
-  approver_excluded: 'who approves a request has made or edited it, or approves it twice',
+  approver_excluded: 'who approves a request or recovery has made or edited it, or approves it twice',
   invalid_argument: 'a parameter is missing, unknown or out of range',
   payload_too_large: 'the body is larger than the limit',
   media_type_unsupported: 'the media type is not one this route takes',

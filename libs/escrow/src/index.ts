@@ -29,6 +29,7 @@ export {
 export { keyMismatch, verifyKeyObjectPair, verifyKeyPair } from './key-pair.js'
 export type { EcKeyParts, RsaKeyParts } from './key-parts.js'
 export { verifyKeyStrength, type StrengthDemand, type WeaknessReason } from './key-strength.js'
+export { decodeRecoveryRecipient, verifyTransferredShare, type RecoveryRecipient } from './recovery-recipient.js'
 export { openWithShares, transferShare, type ShareTransfer, type ThresholdOpening } from './recovery-share.js'
 export {
   openSealedKey,

@@ -25,6 +25,13 @@ const LIST: Statement = {
   text: `SELECT ${selectList(agentEntity, 'a')} FROM certkeep.recovery_agent AS a WHERE a.ca_id = $1 ORDER BY a.id`
 }
 
+const FIND_ALL: Statement = {
+  name: 'agent_find_all',
+  text: `
+    SELECT ${selectList(agentEntity, 'a')} FROM certkeep.recovery_agent AS a
+    WHERE a.id = ANY ($1::integer[]) ORDER BY a.id`
+}
+
 /** Recovery agents. What was sealed to one stays sealed to it when it is retired. */
 export class AgentStore {
   constructor(private readonly dataSource: DataSource) {}
@@ -54,6 +61,12 @@ export class AgentStore {
   /** All of a CA, in the order they were added. */
   list(caId: CaId): Promise<readonly AgentRow[]> {
     return query<AgentRow>(this.dataSource, undefined, LIST, [caId])
+  }
+
+  /** By their numbers; retired ones too. */
+  async findAll(ids: readonly AgentId[]): Promise<ReadonlyMap<AgentId, AgentRow>> {
+    const rows = await query<AgentRow>(this.dataSource, undefined, FIND_ALL, [ids])
+    return new Map(rows.map(row => [row.id, row]))
   }
 
   /** Those that keys may be sealed to at the time: active and valid, in the order they were added. */

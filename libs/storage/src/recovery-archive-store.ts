@@ -31,7 +31,7 @@ const CLAIM_OPEN: Statement = {
       ORDER BY 1) AS "agentIds"
     FROM certkeep.recovery AS r
     WHERE r.state IN ('requested', 'approved') AND (
-      NOT EXISTS (SELECT FROM certkeep.sealed_key AS k WHERE k.request_id = r.request_id)
+      NOT EXISTS (SELECT FROM certkeep.sealed_key AS k WHERE k.request_id = r.request_id AND k.purged_at IS NULL)
       OR EXISTS (
         SELECT FROM certkeep.sealed_key_agent AS a WHERE a.request_id = r.request_id AND NOT EXISTS (
           SELECT FROM certkeep.recovery_share AS s WHERE s.recovery_id = r.id AND s.agent_id = a.agent_id)))
@@ -44,6 +44,7 @@ const CLAIM_RELEASED: Statement = {
     SELECT r.id, r.request_id AS "requestId", r.mode, '{}'::integer[] AS "agentIds" FROM certkeep.recovery AS r
     WHERE r.state = 'released' AND r.release_until >= $2
       AND NOT EXISTS (SELECT FROM certkeep.recovery_package AS k WHERE k.recovery_id = r.id)
+      AND EXISTS (SELECT FROM certkeep.sealed_key AS s WHERE s.request_id = r.request_id AND s.purged_at IS NULL)
     ORDER BY r.id LIMIT $1 FOR NO KEY UPDATE OF r SKIP LOCKED`
 }
 

@@ -74,6 +74,26 @@ export interface ArchivedKeyFacts {
   readonly agentIds: readonly AgentId[]
 }
 
+/** A certificate whose key is in the archive. */
+export interface ArchivedCertificate {
+  readonly requestId: RequestId
+  readonly caId: CaId
+  /** Content octets of the INTEGER. */
+  readonly serialNumber: Buffer
+  readonly subject: string
+  readonly templateName: string | null
+  readonly notBefore: Date
+  readonly notAfter: Date
+  readonly sha1: Buffer
+  readonly sha256: Buffer
+  readonly principalId: PrincipalId | null
+  readonly revokedAt: Date | null
+  readonly revocationReason: number | null
+  /** Of the account that it is for; null for one of the installation. */
+  readonly domain: string | null
+  readonly accountName: string | null
+}
+
 /** A recovery with its certificate and the approvals that count at the moment. */
 export interface FoundRecovery extends RecoveryRow {
   readonly subject: string

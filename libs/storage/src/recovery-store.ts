@@ -46,12 +46,14 @@ export interface ReleaseWindow {
 }
 
 const COLUMNS = `
-  ${selectList(recoveryEntity, 'r')}, c.subject, p.domain, p.account_name AS "accountName",
+  ${selectList(recoveryEntity, 'r')}, coalesce(c.subject, m.subject, '') AS subject, p.domain, p.account_name AS "accountName",
   cardinality(coalesce(r.counted_agents, certkeep.counted_agents(r.id, now()))) AS given`
 
 const FROM = `
   FROM certkeep.recovery AS r
-  JOIN certkeep.certificate AS c ON c.ca_id = r.ca_id AND c.serial_number = r.serial_number
+  LEFT JOIN certkeep.certificate AS c
+    ON c.ca_id = r.ca_id AND c.serial_number = r.serial_number AND c.request_id = r.request_id
+  LEFT JOIN certkeep.imported_certificate AS m ON m.request_id = r.request_id
   LEFT JOIN certkeep.principal AS p ON p.id = r.owner_id`
 
 const FIND: Statement = { name: 'recovery_find', text: `SELECT ${COLUMNS} ${FROM} WHERE r.id = $1` }

@@ -23,7 +23,10 @@ export const keyCriteria = {
 } as const
 
 /** What the list of archived keys is narrowed by. */
-export const archivedKeysQuery = pageQuery.extend(keyCriteria)
+export const archivedKeysQuery = pageQuery.extend({
+  ...keyCriteria,
+  cursor: requestId.optional().describe('The `next` of the page before.')
+})
 
 /** The number of the request that a key was archived with. */
 export const archivedKeyParameter = requestId

@@ -89,7 +89,7 @@ export class CertificatesService {
 }
 
 /** Content octets of the INTEGER of a serial number in hexadecimal. */
-function serialOctets(serial: string): Uint8Array {
+export function serialOctets(serial: string): Uint8Array {
   const even = serial.length % 2 === 0 ? serial : `0${serial}`
   const octets = Buffer.from(even, 'hex')
   return (octets[0] ?? 0) < 0x80 ? octets : Buffer.concat([Buffer.of(0), octets])

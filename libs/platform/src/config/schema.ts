@@ -3,6 +3,7 @@ import { FILE_ADDRESS, OCSP_ADDRESS } from '@app/templates'
 import { registration } from './registration-settings.js'
 import { directory } from './directory-settings.js'
 import { drill } from './drill-settings.js'
+import { recovery } from './recovery-settings.js'
 import { webhooks } from './webhook-settings.js'
 
 /** The parts that one process can serve; together they are the whole server. */
@@ -267,6 +268,7 @@ export const settingsSchema = z.strictObject({
   coverage,
   directory,
   drill,
+  recovery,
   webhooks,
   registration,
   graceSeconds: z

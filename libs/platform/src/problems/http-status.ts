@@ -73,6 +73,8 @@ const STATUS = {
   no_valid_recovery_agent: 409,
   recovery_shares_missing: 409,
   recovery_share_invalid: 422,
+  recovery_approvals_missing: 409,
+  recovery_expired: 409,
   archived_key_required: 422,
   archived_key_unexpected: 422,
 

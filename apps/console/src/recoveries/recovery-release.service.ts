@@ -1,0 +1,45 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { AppError, type Clock } from '@app/core'
+import { CLOCK, CONFIG, type Config } from '@app/platform'
+import { requireReleasable } from '@app/policy'
+import { Wakeups } from '@app/queue'
+import { RecoveryStore, RoleStore } from '@app/storage'
+import type { AuthenticatedOperator } from '../access/operator.js'
+import type { RecoveryDetail } from './recoveries.schemas.js'
+import { RecoveryAccess } from './recovery-access.js'
+
+const HOUR = 3_600_000
+const permission = 'recovery.release'
+
+/** Releasing what is approved, once. */
+@Injectable()
+export class RecoveryRelease {
+  constructor(
+    private readonly recoveries: RecoveryStore,
+    private readonly roles: RoleStore,
+    private readonly access: RecoveryAccess,
+    private readonly wakeups: Wakeups,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(CONFIG) private readonly config: Config
+  ) {}
+
+  /**
+   * Releases an approved recovery to whoever asked for it. Every right is judged again as it is now: those of the caller,
+   * and those of each person and agent that approved. Throws as `requireReleasable`.
+   */
+  async release(id: number, operator: AuthenticatedOperator): Promise<RecoveryDetail> {
+    const { id: recoveryId } = await this.access.permitted(id, permission, operator)
+    // Nobody gives or takes a role until it is decided.
+    await this.roles.exclusively(async unit => {
+      const recovery = await this.recoveries.lock(unit, recoveryId)
+      const now = this.clock.now()
+      const counted = await this.recoveries.listCounted(recoveryId, now, unit)
+      requireReleasable(recovery, operator.principal.id, counted.length, now)
+      const notifyAt = new Date(now.getTime() + this.config.recovery.ownerNoticeHours * HOUR)
+      if (await this.recoveries.release(unit, recoveryId, now, notifyAt, { actor: operator.name })) return
+      throw new AppError('internal', `Recovery ${id} moved while it was locked.`, { recoveryId })
+    })
+    this.wakeups.nudge('recoveries')
+    return this.access.show(id, operator)
+  }
+}
