@@ -10,6 +10,7 @@ import type {
   RecoverOptions,
   RecoveryOptions
 } from './key-options.js'
+import { registerKeyKeeping } from './key-keeping.js'
 import { outputOption, talkOf } from './output.js'
 
 const states = ['requested', 'approved', 'released', 'refused', 'withdrawn', 'expired'] as const
@@ -21,6 +22,7 @@ export function registerKey(program: Command): void {
   registerAsking(key)
   registerApproving(key)
   registerOpening(key)
+  registerKeyKeeping(key)
 }
 
 function withKeyCriteria(command: Command): Command {
