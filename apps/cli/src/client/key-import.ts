@@ -76,7 +76,7 @@ export async function importKeys(paths: readonly string[], options: KeyImportOpt
       for (let source = queue.shift(); source !== undefined; source = queue.shift()) {
         const told = await importFile(source, { options, ca, agent, importer, done })
         counts[told.result]++
-        await tell(told, options.output, talk)
+        await tell(told, options.output)
       }
     }
     await Promise.all(Array.from({ length: atOnce }, work))
@@ -243,8 +243,9 @@ function jsonOf(text: string): unknown {
   }
 }
 
-async function tell(told: Told, output: OutputFormat, talk: Talk): Promise<void> {
-  if (output === 'json') await print(`${JSON.stringify(told)}\n`)
-  else if (told.result === 'failed') talk.say(`${told.file}: ${told.code ?? ''}: ${told.message ?? ''}`)
-  else await print(`${told.file}: ${told.result}${told.requestId === undefined ? '' : `, request ${told.requestId}`}\n`)
+async function tell(told: Told, output: OutputFormat): Promise<void> {
+  const { file, result, requestId, code, message } = told
+  const more = result === 'failed' ? `: ${code ?? ''}: ${message ?? ''}` : ''
+  const where = requestId === undefined ? '' : `, request ${requestId}`
+  await print(output === 'json' ? `${JSON.stringify(told)}\n` : `${file}: ${result}${where}${more}\n`)
 }
