@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Benchmark, Observed, Plan } from './benchmark.js'
 import { approve } from './approve.js'
+import { coverage } from './coverage.js'
 import { crl } from './crl.js'
 import { enrollArchived } from './enroll-archived.js'
 import { enrollPlain } from './enroll-plain.js'
@@ -11,7 +12,7 @@ import { ocsp, ocspNonce } from './ocsp.js'
 import { describeMachine, lineOf, reportOf, toMeasurement } from './report.js'
 import { benchDirectory, outputDirectory } from './subscriber-keys.js'
 
-const benchmarks: readonly Benchmark[] = [enrollArchived, enrollPlain, approve, lists, crl, ocsp, ocspNonce]
+const benchmarks: readonly Benchmark[] = [enrollArchived, enrollPlain, approve, lists, crl, ocsp, ocspNonce, coverage]
 
 interface Options {
   readonly seconds: number
