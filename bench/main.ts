@@ -10,9 +10,20 @@ import { enrollPlain } from './enroll-plain.js'
 import { lists } from './lists.js'
 import { ocsp, ocspNonce } from './ocsp.js'
 import { describeMachine, lineOf, reportOf, toMeasurement } from './report.js'
+import { reseal } from './reseal.js'
 import { benchDirectory, outputDirectory } from './subscriber-keys.js'
 
-const benchmarks: readonly Benchmark[] = [enrollArchived, enrollPlain, approve, lists, crl, ocsp, ocspNonce, coverage]
+const benchmarks: readonly Benchmark[] = [
+  enrollArchived,
+  enrollPlain,
+  approve,
+  lists,
+  crl,
+  ocsp,
+  ocspNonce,
+  coverage,
+  reseal
+]
 
 interface Options {
   readonly seconds: number

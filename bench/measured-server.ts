@@ -30,6 +30,8 @@ export interface MeasuredServer {
   connect(account: number): CertRequest
   /** A client of the console as a new operator, on connections of its own. */
   operate(role: OperatorRole): Promise<Console>
+  /** A client of the console with the token of an operator that is there. */
+  operateWith(token: string): Console
   /** As {@link operate}, for calls by their address. */
   transport(role: OperatorRole): Promise<Transport>
   stop(): Promise<void>
@@ -93,6 +95,7 @@ export async function startMeasuredServer({
       connect: account =>
         new CertRequest({ url, trust: root, ca: caName, credentials: { token: tokens[account] ?? '' } }),
       operate: async role => new Console(await asOperator(role)),
+      operateWith: token => new Console({ url, trust: root, credentials: { token } }),
       transport: async role => new Transport(await asOperator(role)),
       stop: async () => {
         await database.close()
