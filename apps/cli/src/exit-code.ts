@@ -32,6 +32,11 @@ const codes: Partial<Record<ErrorCode, ExitCode>> = {
   file_exists: EXIT.notFound,
   idempotency_mismatch: EXIT.notFound,
   chain_invalid: EXIT.verification,
+  reply_signature_invalid: EXIT.verification,
+  server_certificate_revoked: EXIT.verification,
+  revocation_offline: EXIT.verification,
+  registration_refused: EXIT.denied,
+  reply_missing: EXIT.unreachable,
   server_unreachable: EXIT.unreachable
 }
 

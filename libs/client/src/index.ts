@@ -73,6 +73,7 @@ export { readPkcs12, type Pkcs12Identity } from './pkcs12-reader.js'
 export { decodePrivateKey, encodePrivateKeyPem } from './private-key-pem.js'
 export { verifyRecoveryPackage } from './recovery-acceptance.js'
 export { makeRecoveryRecipient, type RecipientOptions, type RecoveryRecipient } from './recovery-recipient.js'
+export * from './registration/index.js'
 export {
   templateOfCertificate,
   type RequestOptions,

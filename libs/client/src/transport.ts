@@ -171,7 +171,8 @@ const codesByStatus: Readonly<Record<number, ErrorCode>> = {
   503: 'unavailable'
 }
 
-function problemOf(answer: Answer, url: URL): AppError {
+/** The error that a failed answer names. */
+export function problemOf(answer: Answer, url: URL): AppError {
   const problem = parseProblem(answer.body)
   const code =
     problem.code !== undefined && Object.hasOwn(ERROR_CODES, problem.code)

@@ -163,6 +163,9 @@ const FAIL_INFO_BY_CODE = {
   MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX: 'badMessageCheck',
 
   reply_signature_invalid: 'badMessageCheck',
+  reply_missing: 'tryLater',
+  server_certificate_revoked: 'badCertId',
+  revocation_offline: 'tryLater',
   response_signature: 'badMessageCheck',
   response_content_type: 'badMessageCheck',
   response_status: 'badRequest',

@@ -164,6 +164,9 @@ const HRESULT_BY_CODE = {
   MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX: 'MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX',
 
   reply_signature_invalid: 'NTE_BAD_SIGNATURE',
+  reply_missing: 'SMS_ERR_NO_REPLY',
+  server_certificate_revoked: 'CRYPT_E_REVOKED',
+  revocation_offline: 'CRYPT_E_REVOCATION_OFFLINE',
   response_signature: 'NTE_BAD_SIGNATURE',
   response_content_type: 'CRYPT_E_INVALID_MSG_TYPE',
   response_status: 'ERROR_INVALID_DATA',

@@ -174,6 +174,9 @@ export const ERROR_CODES = {
 
   // Client side
   reply_signature_invalid: 'the reply of a management point is unsigned, altered or signed by an unknown key',
+  reply_missing: 'the management point gave no reply to a message',
+  server_certificate_revoked: 'the certificate of the server is revoked',
+  revocation_offline: 'whether the certificate of the server is revoked cannot be found out',
   response_signature: 'the response is not signed by the CA or does not chain to the pinned trust',
   response_content_type: 'the response is not a PKIResponse',
   response_status: 'the response reports another status than success',

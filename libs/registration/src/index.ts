@@ -1,6 +1,7 @@
 export * from './client-chain.js'
 export * from './json-form.js'
 export * from './management-point.js'
+export * from './legacy-wire.js'
 export * from './message-signature.js'
 export * from './registration-request.js'
 export * from './registration-response.js'

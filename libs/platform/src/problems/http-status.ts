@@ -162,6 +162,9 @@ const STATUS = {
   MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX: 422,
 
   reply_signature_invalid: 500,
+  reply_missing: 504,
+  server_certificate_revoked: 500,
+  revocation_offline: 500,
   response_signature: 500,
   response_content_type: 500,
   response_status: 500,
