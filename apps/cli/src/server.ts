@@ -15,7 +15,6 @@ import {
   verifyDrill,
   type Config,
   type Health,
-  type HttpsApplication,
   type Logger,
   type Metrics,
   type PlainHandler,
@@ -38,6 +37,7 @@ import { fingerprintOf } from './administration/ca-actions.js'
 import { inviteAdministrator } from './administration/operator-actions.js'
 import { openInstallation, type Installation } from './installation.js'
 import { listenerIdentity, requireListenerIdentity, type ListenerIdentity } from './listener-identity.js'
+import { startRegistrationListeners } from './registration-listeners.js'
 import { registrationsOf, startRoles, webhooksOf, workerRoles } from './roles.js'
 import { lifeRecordOf } from './server-events.js'
 
@@ -63,7 +63,14 @@ export interface RunningServer {
    * The ports in use, which matter when the configuration says 0; absent without the roles `front` and `console`. The
    * plain HTTP listener is the front's; its port is 0 without that role.
    */
-  readonly ports?: { readonly https: number; readonly http: number; readonly metrics: number }
+  readonly ports?: {
+    readonly https: number
+    readonly http: number
+    readonly metrics: number
+    /** Those of clients that register; 0 for a listener that is off. */
+    readonly mixed: number
+    readonly native: number
+  }
   /** Set when this start made the first CA. */
   readonly firstCa?: FirstCa
   readonly shutdown: Shutdown
@@ -182,8 +189,14 @@ async function startHttps(
   const identity = listenerIdentity(https.app, config)
   const served = await identity.current()
   https.renew(served)
-  keepIdentity({ https, identity, log, shutdown }, served)
+  const listeners = await startRegistrationListeners(https.app, served, { config, log, shutdown })
+  const renew = (tls: ServerTls): void => {
+    https.renew(tls)
+    listeners.renew(tls)
+  }
+  keepIdentity({ renew, identity, log, shutdown }, served)
   return {
+    ...listeners.ports,
     ...(await startPlainListeners(https.app, { config, log, metrics, health, shutdown })),
     https: await https.listen(config.https.host, config.https.port)
   }
@@ -211,20 +224,20 @@ const servedModules: Readonly<Record<'front' | 'console', (installation: Install
 }
 
 interface IdentityParts {
-  readonly https: HttpsApplication
+  readonly renew: (tls: ServerTls) => void
   readonly identity: ListenerIdentity
   readonly log: Logger
   readonly shutdown: Shutdown
 }
 
 /** Renews the certificate of the listener by itself: before its end, and when its CA has been renewed. */
-function keepIdentity({ https, identity, log, shutdown }: IdentityParts, served: ServerTls): void {
+function keepIdentity({ renew, identity, log, shutdown }: IdentityParts, served: ServerTls): void {
   let { certificates, clientAuthorities } = served
   let isLooking = false
   const look = async (): Promise<void> => {
     const tls = await identity.current()
     if (tls.certificates === certificates && tls.clientAuthorities.join() === clientAuthorities.join()) return
-    https.renew(tls)
+    renew(tls)
     ;({ certificates, clientAuthorities } = tls)
   }
   const timer = setInterval(() => {

@@ -15,6 +15,7 @@ import { OperatorGuard } from './access/operator.guard.js'
 import { OperatorAuthentication } from './access/operator-authentication.js'
 import { certificatesFeature } from './certificates/certificates.feature.js'
 import type { ConsoleFeature } from './console-feature.js'
+import { clientsFeature } from './registration/clients.feature.js'
 import { directoryFeature } from './directory/directory.feature.js'
 import { enrollmentRightsFeature } from './enrollment-rights/enrollment-rights.feature.js'
 import { healthFeature } from './health/health.feature.js'
@@ -44,6 +45,7 @@ const features: readonly ConsoleFeature[] = [
   archivedKeysFeature,
   auditFeature,
   certificatesFeature,
+  clientsFeature,
   operatorsFeature,
   queueFeature,
   recoveriesFeature,

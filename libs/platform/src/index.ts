@@ -47,6 +47,7 @@ export {
   type PlainPost
 } from './http/plain-listener.js'
 export { createRateLimiter, type RateLimiter } from './http/rate-limit.js'
+export { createSideListener, type SideListener, type SideListenerOptions } from './http/side-listener.js'
 export type { ServerTls } from './http/server-tls.js'
 export { createShutdown, shutDownOnSignals, type Shutdown } from './http/shutdown.js'
 export { createLogger, type Logger, type LoggerOptions } from './logger/logger.js'

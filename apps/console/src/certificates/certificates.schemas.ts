@@ -10,7 +10,7 @@ const reasonNames = Object.keys(CRL_REASONS).filter(name => name !== 'removeFrom
 ]
 
 /** Why a certificate is revoked (RFC 5280, 5.3.1). `certificateHold` can be taken back. */
-const reasonName = z.enum(reasonNames)
+export const reasonName = z.enum(reasonNames)
 
 const hexOf = (octets: string, what: string) =>
   z

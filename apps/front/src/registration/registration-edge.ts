@@ -3,8 +3,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '@app/core'
 import { CallerAuthentication, CallerLimits } from '@app/platform'
 import {
+  decodeLegacyRequest,
   decodeRegistrationData,
   decodeRegistrationRequest,
+  encodeLegacyReply,
   encodeRegistrationResponse,
   HTTP_STATUS_OF,
   schemaError,
@@ -19,14 +21,15 @@ import { transportOf, type ReceivedMessage } from './transport.js'
 
 /** What a route takes: a type of request, and the client that its address names. */
 interface Expected {
-  readonly type: RequestType
+  /** Absent where the message alone says whether it registers or asks. */
+  readonly type?: RequestType
   readonly smsid?: string
 }
 
 interface Sent {
   readonly status: number
   readonly type: string
-  readonly body: string
+  readonly body: string | Uint8Array
   readonly retryAfter?: number
 }
 
@@ -53,6 +56,18 @@ export class RegistrationEdge {
     await this.send(reply, request, body instanceof Uint8Array ? xmlOf(answer) : jsonOf(answer))
   }
 
+  /** Answers a message of the legacy wire, in its form. Throws as {@link answer}. */
+  async answerLegacy(body: Uint8Array, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const xml = decodeLegacyRequest({ contentType: request.headers['content-type'] ?? '', body })
+    const received = await this.read(Buffer.from(xml, 'utf8'), {}, request)
+    const answer = await this.registrations.receive(received)
+    if (answer.status === 3) this.limits.failures.take(request.ip)
+    const { contentType: type, body: parts } = encodeLegacyReply(encodeRegistrationResponse(answer))
+    // The next message would arrive with a method that is not known.
+    reply.header('connection', 'close')
+    await this.send(reply, request, { status: 200, type, body: parts, ...waitOf(answer) })
+  }
+
   /** The message of a call and what is known of its sender. Throws as {@link answer}. */
   async read(
     body: Uint8Array | RegistrationBody,
@@ -61,7 +76,10 @@ export class RegistrationEdge {
   ): Promise<ReceivedMessage> {
     this.limits.failures.check(request.ip)
     const message = body instanceof Uint8Array ? decodeRegistrationRequest(textOf(body)) : messageOf(body)
-    if (message.request.type !== type) throw schemaError(`This address takes a ${type}.`, ['Data@RequestType'])
+    const isTaken = type === undefined ? message.request.type !== 'Enrollment' : message.request.type === type
+    if (!isTaken) {
+      throw schemaError(`This address takes a ${type ?? 'Registration or a Confirmation'}.`, ['Data@RequestType'])
+    }
     if (smsid !== undefined && message.request.smsid !== smsid) {
       throw schemaError('Data@SMSID is not the identifier in the address.', ['Data@SMSID'])
     }
@@ -71,7 +89,7 @@ export class RegistrationEdge {
 
   /** Sends a reply with the signature of the management point. */
   async send(reply: FastifyReply, request: FastifyRequest, sent: Sent): Promise<void> {
-    const body = Buffer.from(sent.body, 'utf8')
+    const body = Buffer.from(sent.body)
     const digest = request.headers['content-digest']
     const requestDigest = typeof digest === 'string' ? digest.trim() : ''
     const signature = await this.point.sign({ status: sent.status, contentType: sent.type, body, requestDigest })

@@ -2,6 +2,7 @@ import { RegistrationStore, SiteStore } from '@app/storage'
 import { ClientEnrollment } from './client-enrollment.js'
 import { ClientTrust } from './client-trust.js'
 import { CrlSource } from './crl-source.js'
+import { LegacyWireController } from './legacy-wire.controller.js'
 import { ManagementPoint } from './management-point.js'
 import { MessageChecks } from './message-checks.js'
 import { RegistrationController } from './registration.controller.js'
@@ -9,7 +10,7 @@ import { RegistrationEdge } from './registration-edge.js'
 import { RegistrationService } from './registration.service.js'
 
 /** What client registration brings into the front, where it is on. */
-export const registrationControllers = [RegistrationController]
+export const registrationControllers = [RegistrationController, LegacyWireController]
 
 export const registrationProviders = [
   ClientEnrollment,

@@ -12,7 +12,8 @@ export const BINARY_MEDIA_TYPES = [
   'application/x-pkcs10',
   'application/octet-stream',
   'application/xml',
-  'text/xml'
+  'text/xml',
+  'multipart/mixed'
 ] as const
 
 const JSON_ONLY: readonly string[] = ['application/json']
