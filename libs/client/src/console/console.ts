@@ -2,6 +2,7 @@ import { Transport, type ConnectionSettings } from '../transport.js'
 import { ArchivedKeys } from './archived-keys.js'
 import { Audit } from './audit.js'
 import { Certificates } from './certificates.js'
+import { Clients } from './clients.js'
 import { Crls } from './crls.js'
 import { Directory } from './directory.js'
 import { EnrollmentRights } from './enrollment-rights.js'
@@ -16,6 +17,7 @@ import { Queue } from './queue.js'
 import { Recoveries } from './recoveries.js'
 import { RecoveryAgents } from './recovery-agents.js'
 import { Reseals } from './reseals.js'
+import { ConfigMgrSite } from './site.js'
 import { Templates } from './templates.js'
 import { Session } from './session.js'
 
@@ -28,6 +30,7 @@ export class Console implements AsyncDisposable {
   readonly archivedKeys: ArchivedKeys
   readonly audit: Audit
   readonly certificates: Certificates
+  readonly clients: Clients
   readonly crls: Crls
   readonly directory: Directory
   readonly enrollmentRights: EnrollmentRights
@@ -42,6 +45,7 @@ export class Console implements AsyncDisposable {
   readonly recoveryAgents: RecoveryAgents
   readonly reseals: Reseals
   readonly recoveries: Recoveries
+  readonly site: ConfigMgrSite
   readonly templates: Templates
   readonly session: Session
   private readonly transport: Transport
@@ -52,6 +56,7 @@ export class Console implements AsyncDisposable {
     this.archivedKeys = new ArchivedKeys(this.transport)
     this.audit = new Audit(this.transport)
     this.certificates = new Certificates(this.transport)
+    this.clients = new Clients(this.transport)
     this.crls = new Crls(this.transport)
     this.directory = new Directory(this.transport)
     this.enrollmentRights = new EnrollmentRights(this.transport)
@@ -66,6 +71,7 @@ export class Console implements AsyncDisposable {
     this.recoveryAgents = new RecoveryAgents(this.transport)
     this.reseals = new Reseals(this.transport)
     this.recoveries = new Recoveries(this.transport)
+    this.site = new ConfigMgrSite(this.transport)
     this.templates = new Templates(this.transport)
     this.session = new Session(this.transport)
   }
