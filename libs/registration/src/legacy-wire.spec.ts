@@ -28,11 +28,15 @@ describe('the wire of other management points', () => {
     const refused = { code: 'registration_schema_invalid' }
     const other = encodeLegacyRequest(xml, header.replaceAll('MP_ClientRegistration', 'MP_PolicyManager'))
     const bomb = encodeLegacyRequest('<a>'.repeat(400_000), header)
-    const plain = Buffer.from(body.toString().replace(/octet-stream\r\n\r\n[^]*?\r\n--/, 'octet-stream\r\n\r\n<a/>\r\n--'))
+    const plain = Buffer.from(
+      body.toString().replace(/octet-stream\r\n\r\n[^]*?\r\n--/, 'octet-stream\r\n\r\n<a/>\r\n--')
+    )
     for (const message of [other, bomb, { contentType, body: body.subarray(0, -30) }, { contentType, body: plain }]) {
       expect(() => decodeLegacyRequest(message)).toThrow(expect.objectContaining(refused))
     }
-    expect(() => decodeLegacyRequest({ contentType: 'multipart/mixed', body })).toThrow(expect.objectContaining(refused))
+    expect(() => decodeLegacyRequest({ contentType: 'multipart/mixed', body })).toThrow(
+      expect.objectContaining(refused)
+    )
   })
 
   it('makes its method one that HTTP servers know, also when it comes in pieces, and leaves others alone', () => {

@@ -100,7 +100,10 @@ export const siteBody = z.strictObject({
   replayWindowSeconds: z.int().min(30).max(86_400),
   crlChecked: z.boolean().describe('Whether the CRLs of other CAs are looked into for clients of native mode.'),
   sha1Taken: z.boolean().describe('Whether signatures with SHA-1 are taken, as the first version made them.'),
-  trustedAuthorities: z.array(z.string().max(64 * 1024)).max(100).describe('PEM of CAs beside those of this installation.'),
+  trustedAuthorities: z
+    .array(z.string().max(64 * 1024))
+    .max(100)
+    .describe('PEM of CAs beside those of this installation.'),
   trustedDomains: z.array(domainName).max(1000)
 })
 
@@ -110,7 +113,10 @@ export const siteView = siteBody.extend({ etag: z.string() })
 /** A proxy to be imported. */
 export const proxyBody = z.strictObject({
   name: z.string().min(1).max(256),
-  certificate: z.string().max(64 * 1024).describe('PEM')
+  certificate: z
+    .string()
+    .max(64 * 1024)
+    .describe('PEM')
 })
 
 /** A program that registers clients and signs for them. */

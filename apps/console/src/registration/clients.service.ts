@@ -1,7 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { AppError, type Clock } from '@app/core'
 import { CLOCK } from '@app/platform'
-import { ClientStore, Database, RegistrationDecisionStore, type Because, type RegistrationRow, type Unit } from '@app/storage'
+import {
+  ClientStore,
+  Database,
+  RegistrationDecisionStore,
+  type Because,
+  type RegistrationRow,
+  type Unit
+} from '@app/storage'
 import type { AuthenticatedOperator } from '../access/operator.js'
 import { pageOfViews } from '../access/page.schemas.js'
 import { ClientAccounts } from './client-accounts.js'

@@ -9,7 +9,14 @@ import { decodeCertificate, type Certificate } from '@app/x509'
 import type { AuthenticatedOperator } from '../access/operator.js'
 import { entityTagOf } from '../access/entity-tag.js'
 import { thumbprintOf } from './client-views.js'
-import type { ProxiesView, ProxyBody, ProxyView, SigningCertificatesView, SiteBody, SiteView } from './clients.schemas.js'
+import type {
+  ProxiesView,
+  ProxyBody,
+  ProxyView,
+  SigningCertificatesView,
+  SiteBody,
+  SiteView
+} from './clients.schemas.js'
 
 const minProxyBits = 2048
 

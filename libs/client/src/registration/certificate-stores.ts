@@ -29,7 +29,9 @@ export class CertificateStores {
   /** DER of every certificate of a store; none for a store that is not there. */
   async list(location: CertStoreLocation, store: string): Promise<readonly Uint8Array[]> {
     const folder = this.folderOf(location, store)
-    const files = await Promise.all((await certificateFilesIn(folder)).map(name => readCertificates(join(folder, name))))
+    const files = await Promise.all(
+      (await certificateFilesIn(folder)).map(name => readCertificates(join(folder, name)))
+    )
     return files.flat()
   }
 
@@ -39,12 +41,18 @@ export class CertificateStores {
     store: string,
     thumbprint: string | Uint8Array
   ): Promise<StoredIdentity> {
-    const wanted = (typeof thumbprint === 'string' ? thumbprint : toHex(thumbprint)).replaceAll(/[\s:]/g, '').toLowerCase()
+    const wanted = (typeof thumbprint === 'string' ? thumbprint : toHex(thumbprint))
+      .replaceAll(/[\s:]/g, '')
+      .toLowerCase()
     const folder = this.folderOf(location, store)
     for (const name of await certificateFilesIn(folder)) {
       const [certificate, ...chain] = await readCertificates(join(folder, name))
       if (certificate === undefined || !isThumbprintOf(certificate, wanted)) continue
-      return { certificate, chain, privateKey: await readKey(join(folder, name.replace(/\.[^.]+$/, '.key')), certificate) }
+      return {
+        certificate,
+        chain,
+        privateKey: await readKey(join(folder, name.replace(/\.[^.]+$/, '.key')), certificate)
+      }
     }
     throw new AppError('not_found', `The store ${store} has no certificate with the thumbprint ${wanted}.`, {
       store,
@@ -118,6 +126,11 @@ async function readKey(path: string, certificate: Uint8Array): Promise<KeyObject
 function lostKey(path: string): (error: unknown) => never {
   return error => {
     if (!isAppError(error)) throw error
-    throw new AppError('key_store_invalid', `The certificate has no private key that can be read in ${path}.`, { path }, { cause: error })
+    throw new AppError(
+      'key_store_invalid',
+      `The certificate has no private key that can be read in ${path}.`,
+      { path },
+      { cause: error }
+    )
   }
 }

@@ -112,7 +112,12 @@ function settled(socket: Socket, event: 'connect' | 'secureConnect'): Promise<vo
 /** Asks a proxy for a connection to the target (RFC 9110, 9.3.6). */
 function tunnel(tcp: Socket, authority: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ createConnection: () => tcp, method: 'CONNECT', path: authority, headers: { host: authority } })
+    const request = httpRequest({
+      createConnection: () => tcp,
+      method: 'CONNECT',
+      path: authority,
+      headers: { host: authority }
+    })
     request.once('connect', ({ statusCode = 0 }) => {
       if (statusCode === 200) return resolve()
       reject(Object.assign(new Error(`The proxy answered ${statusCode}.`), { code: 'ECONNREFUSED' }))
@@ -161,7 +166,10 @@ async function read(reply: IncomingMessage): Promise<MpReply> {
     if (size > maxReply) throw new AppError('payload_too_large', 'The reply of the management point is too large.')
     parts.push(part)
   }
-  const headers = Object.entries(reply.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value])
+  const headers = Object.entries(reply.headers).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? value.join(', ') : value
+  ])
   return {
     status: reply.statusCode ?? 0,
     headers: Object.fromEntries(headers) as MpReply['headers'],

@@ -69,7 +69,11 @@ export class RegistrationClient {
    * `SmsMessage.verifyServerSignature` throw.
    */
   async register(
-    options: { readonly smsid?: string; readonly registeredWith?: CertificateReference; readonly signal?: AbortSignal } = {}
+    options: {
+      readonly smsid?: string
+      readonly registeredWith?: CertificateReference
+      readonly signal?: AbortSignal
+    } = {}
   ): Promise<RegistrationAnswer> {
     const { smsid, registeredWith, signal } = options
     const { properties, encryptionCertificate } = this.settings
@@ -100,7 +104,8 @@ export class RegistrationClient {
    * attempts, `withdrawn` when the signal ends it, and as {@link register}.
    */
   async registerAndWait(
-    options: WaitOptions & Pick<NonNullable<Parameters<RegistrationClient['register']>[0]>, 'smsid' | 'registeredWith'> = {}
+    options: WaitOptions &
+      Pick<NonNullable<Parameters<RegistrationClient['register']>[0]>, 'smsid' | 'registeredWith'> = {}
   ): Promise<RegistrationAnswer & { readonly smsid: string }> {
     const { signal, attempts = 10, onAnswer } = options
     let sent = 1
@@ -209,5 +214,8 @@ function refused(): AppError {
 }
 
 function exhausted(sent: number): AppError {
-  return new AppError('registration_retry', `The site could not process the registration, which was sent ${sent} times.`)
+  return new AppError(
+    'registration_retry',
+    `The site could not process the registration, which was sent ${sent} times.`
+  )
 }

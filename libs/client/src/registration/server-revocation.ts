@@ -19,7 +19,11 @@ const maxBytes = 16 * 1024 * 1024
  * is no CRL that is its issuer's, complete and of now: what cannot be found out counts as bad.
  * @param chain DER, the server's certificate first
  */
-export async function requireServerUnrevoked(chain: readonly Uint8Array[], now: Date, signal: AbortSignal): Promise<void> {
+export async function requireServerUnrevoked(
+  chain: readonly Uint8Array[],
+  now: Date,
+  signal: AbortSignal
+): Promise<void> {
   const certificates = chain.map(der => decodeCertificate(der))
   for (const [index, certificate] of certificates.entries()) {
     if (equalBytes(certificate.subject.raw, certificate.issuer.raw)) return

@@ -236,7 +236,19 @@ export class SmsMessage {
     if (this.material !== undefined) throw new AppError('conflict', 'A reply cannot be sent.')
     const { endpoint, timeoutSeconds, body, attachments, clientId, flags, flagsSet, port, proxy, identity } = this
     const { encryptionStore } = this
-    return { endpoint, timeoutSeconds, body, attachments, clientId, flags, flagsSet, port, proxy, identity, encryptionStore }
+    return {
+      endpoint,
+      timeoutSeconds,
+      body,
+      attachments,
+      clientId,
+      flags,
+      flagsSet,
+      port,
+      proxy,
+      identity,
+      encryptionStore
+    }
   }
 }
 

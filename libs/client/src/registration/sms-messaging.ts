@@ -45,7 +45,11 @@ export class SmsMessaging {
    * endpoint that nobody answers at, `server_unreachable`, `chain_invalid`, `server_certificate_revoked`,
    * `revocation_offline`, else what the server's problem details name.
    */
-  async invoke(host: string | null, message: SmsMessage, options: { readonly signal?: AbortSignal } = {}): Promise<SmsMessage> {
+  async invoke(
+    host: string | null,
+    message: SmsMessage,
+    options: { readonly signal?: AbortSignal } = {}
+  ): Promise<SmsMessage> {
     const { timeoutSeconds, body, endpoint, ...sent } = message.toSend()
     requireAllowed({ ...sent, endpoint })
     const pathOf = Object.hasOwn(PATHS, endpoint) ? PATHS[endpoint] : undefined
@@ -137,7 +141,10 @@ function requireAllowed({
   const isNative = (flags & NATIVE_MODE) !== 0
   const wrong = [
     [!flagsSet, 'The security flags have not been set.'],
-    [(flags & ~(NATIVE_MODE | ENABLE_CRL_CHECKING)) !== 0, 'A registration is sent without other flags than NATIVE_MODE and ENABLE_CRL_CHECKING.'],
+    [
+      (flags & ~(NATIVE_MODE | ENABLE_CRL_CHECKING)) !== 0,
+      'A registration is sent without other flags than NATIVE_MODE and ENABLE_CRL_CHECKING.'
+    ],
     [!isNative && (flags & ENABLE_CRL_CHECKING) !== 0, 'ENABLE_CRL_CHECKING goes with NATIVE_MODE only.'],
     [isNative && identity === undefined, 'NATIVE_MODE needs a client certificate.'],
     [isNative && encryptionStore !== undefined, 'Messages are not encrypted in NATIVE_MODE.'],
@@ -160,9 +167,14 @@ function hostOf(host: string | null): string {
 /** Throws what a problem document names; `reply_missing` where nobody answers for the endpoint. */
 function requireReply(reply: MpReply, { host, port, tls }: MpTarget, path: string): void {
   if (reply.status === 200) return
-  const url = new URL(path, `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`)
+  const url = new URL(
+    path,
+    `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+  )
   if ([404, 405, 502, 504].includes(reply.status)) {
-    throw new AppError('reply_missing', `Nobody answers for client registration at ${url.origin}.`, { status: reply.status })
+    throw new AppError('reply_missing', `Nobody answers for client registration at ${url.origin}.`, {
+      status: reply.status
+    })
   }
   throw problemOf(reply, url)
 }

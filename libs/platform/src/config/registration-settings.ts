@@ -3,7 +3,10 @@ import { z } from 'zod'
 const listener = (what: string, port: number) =>
   z
     .strictObject({
-      enabled: z.boolean().default(false).meta({ description: `Whether ${what} is there.` }),
+      enabled: z
+        .boolean()
+        .default(false)
+        .meta({ description: `Whether ${what} is there.` }),
       host: z
         .string()
         .min(1)
