@@ -407,7 +407,10 @@ const CAUSES: Readonly<Record<Exclude<HresultSymbol, 'S_OK'>, Cause>> = {
     }
   },
   CRYPT_E_NO_REVOCATION_CHECK: { never: 'The status of a certificate is looked up where it is kept.' },
-  CRYPT_E_REVOCATION_OFFLINE: { never: 'The status of a certificate is looked up where it is kept.' },
+  CRYPT_E_REVOCATION_OFFLINE: {
+    never: 'Clients of registration tell it, of the certificate of a management point.',
+    codes: ['revocation_offline']
+  },
 
   NTE_BAD_KEY: { told: () => status(archival({}, server.ca, sampleRsaKey(1))) },
   NTE_BAD_DATA: {
@@ -477,7 +480,7 @@ const CAUSES: Readonly<Record<Exclude<HresultSymbol, 'S_OK'>, Cause>> = {
   },
   SMS_ERR_NO_REPLY: {
     never: 'The server tells it where client registration is on and the database does not answer.',
-    codes: ['registration_retry']
+    codes: ['registration_retry', 'reply_missing']
   },
   RPC_S_SERVER_UNAVAILABLE: {
     atClient: async () => {

@@ -45,6 +45,6 @@ export async function startRegistrationListeners(
   }
   return {
     ports: { mixed: await start(plain, 'mixed', mixed), native: await start(secure, 'native', native) },
-    renew: secure.renew
+    renew: next => secure.renew(next)
   }
 }

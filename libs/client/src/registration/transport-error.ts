@@ -37,7 +37,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
  */
 export function transportErrorOf(cause: unknown, where: string): AppError {
   if (isAppError(cause)) return cause
-  const { code: name = '', message = String(cause) } = cause as NodeJS.ErrnoException
+  const message = cause instanceof Error ? cause.message : String(cause)
+  const name = (cause as { readonly code?: string }).code ?? ''
   const { winHttp, code } = MEANINGS[name] ?? meaningOfKind(name)
   return new AppError(
     code,
