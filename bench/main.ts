@@ -10,6 +10,7 @@ import { enrollPlain } from './enroll-plain.js'
 import { lists } from './lists.js'
 import { ocsp, ocspNonce } from './ocsp.js'
 import { describeMachine, lineOf, reportOf, toMeasurement } from './report.js'
+import { recover } from './recover.js'
 import { reseal } from './reseal.js'
 import { benchDirectory, outputDirectory } from './subscriber-keys.js'
 
@@ -22,7 +23,8 @@ const benchmarks: readonly Benchmark[] = [
   ocsp,
   ocspNonce,
   coverage,
-  reseal
+  reseal,
+  recover
 ]
 
 interface Options {
