@@ -31,6 +31,7 @@ import { DistinguishSealedKeys1795231200000 } from './1795231200000-distinguish-
 import { ImportArchivedKeys1795231201000 } from './1795231201000-import-archived-keys.js'
 import { PurgeArchivedKeys1795231202000 } from './1795231202000-purge-archived-keys.js'
 import { RecordDrills1795231203000 } from './1795231203000-record-drills.js'
+import { PurgeResealedKeys1795231204000 } from './1795231204000-purge-resealed-keys.js'
 import { ListArchivedCertificates1795231290000 } from './1795231290000-list-archived-certificates.js'
 import { CreateRegistrations1795231400000 } from './1795231400000-create-registrations.js'
 import { CompleteRegistrations1795231401000 } from './1795231401000-complete-registrations.js'
@@ -71,6 +72,7 @@ export const migrations = [
   ImportArchivedKeys1795231201000,
   PurgeArchivedKeys1795231202000,
   RecordDrills1795231203000,
+  PurgeResealedKeys1795231204000,
   ListArchivedCertificates1795231290000,
   CreateRegistrations1795231400000,
   CompleteRegistrations1795231401000,

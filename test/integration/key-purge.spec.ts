@@ -63,17 +63,20 @@ describe('a purge of archived keys', () => {
     expect(await rejectionOf(() => second.keyPurges.approve(id))).toBe('conflict')
   })
 
-  it('erases the sealed form and what recoveries had of it, and keeps who, when, why and the hash of the key', async () => {
+  it('erases the sealed form and what recoveries and reseals had of it, and keeps who, when, why and the hash of the key', async () => {
     const [key = 0] = await archiveKeys(1)
     await endCertificates([key], 31)
     const recovery = await recordRecovery(key, 'released')
+    await recordReseal(key)
     const { id } = await proposed()
     await second.keyPurges.approve(id)
     await done(id)
     const [row] = await server.sql<object>(
       `SELECT s.sealed, s.agent_ids AS agents, i.state, i.key_hash = sha256(r.public_key) AS "sameHash", p.reason,
               p.approved_by_name <> p.proposed_by_name AS "twoPeople",
-              (SELECT octet_length(sealed) FROM certkeep.recovery_package WHERE recovery_id = $3) AS "left"
+              (SELECT octet_length(sealed) FROM certkeep.recovery_package WHERE recovery_id = $3) AS "left",
+              (SELECT count(*)::int FROM certkeep.resealed_key WHERE request_id = $1) AS resealed,
+              (SELECT num_nonnulls(held, binding, part) FROM certkeep.reseal_key WHERE request_id = $1) AS parts
        FROM certkeep.sealed_key AS s JOIN certkeep.request AS r ON r.id = s.request_id
        JOIN certkeep.key_purge_item AS i ON i.request_id = s.request_id AND i.purge_id = $2
        JOIN certkeep.key_purge AS p ON p.id = i.purge_id WHERE s.request_id = $1`,
@@ -86,7 +89,9 @@ describe('a purge of archived keys', () => {
       sameHash: true,
       reason: 'Retention',
       twoPeople: true,
-      left: 1
+      left: 1,
+      resealed: 0,
+      parts: 0
     })
     expect(await server.sql('SELECT * FROM certkeep.archived_keys(ARRAY[$1]::integer[])', [key])).toEqual([])
     await expect(recordRecovery(key, 'requested')).rejects.toThrow(/not in the archive/)
@@ -190,6 +195,29 @@ async function recordRecovery(requestId: number, state: 'requested' | 'released'
     [id]
   )
   return id
+}
+
+/** A reseal in which the agent has handed its part of the key on, as the database has it. */
+async function recordReseal(requestId: number): Promise<void> {
+  const people = await Promise.all([1, 2, 3].map(() => server.addPrincipal()))
+  const [from, to, starter] = people.map(({ row }) => row.id)
+  await server.sql(
+    `WITH agents AS (SELECT min(id) AS first, max(id) AS last FROM certkeep.recovery_agent), run AS (
+       INSERT INTO certkeep.reseal (id, ca_id, from_agent_id, to_agent_id, from_principal_id, to_principal_id, state,
+         started_by, started_by_name, reason, started_at)
+       SELECT gen_random_uuid(), $1, first, last, $2, $3, 'open', $4, 'x', 'x', now() FROM agents RETURNING id
+     ), key AS (
+       INSERT INTO certkeep.reseal_key (reseal_id, request_id, state, mode, held, binding, part, moved_at)
+       SELECT id, $5, 'stored', 'threshold', '\\x01', '\\x01', '\\x01', now() FROM run RETURNING reseal_id
+     )
+     SELECT reseal_id FROM key`,
+    [server.ca.id, from, to, starter, requestId]
+  )
+  await server.sql(
+    `INSERT INTO certkeep.resealed_key (reseal_id, request_id, sealed, made_of)
+     SELECT reseal_id, request_id, '\\x01', sha256('') FROM certkeep.reseal_key WHERE request_id = $1`,
+    [requestId]
+  )
 }
 
 function nameOf({ row }: TestPrincipal): string {
