@@ -35,6 +35,7 @@ import { startTestServer, type TestServer } from '../helpers/server.js'
 import { buildSampleCertificate, buildSampleRequest, nameOf, sampleKey } from '../helpers/x509-samples.js'
 
 const because = { actor: 'EXAMPLE\\operator' }
+const patience = { timeout: 15_000 }
 let server: TestServer
 let call: HttpCaller
 let site: SiteStore
@@ -194,7 +195,7 @@ describe('a registered client', () => {
     })
     expect((await register(strangerCall, stranger, hint(stranger))).smsid).not.toBe(smsid)
     expect((await register(nextCall, next, hint(old))).smsid).toBe(smsid)
-    await expect.poll(() => confirm(nextCall, next, smsid)).toMatchObject({ status: 0, smsid })
+    await expect.poll(() => confirm(nextCall, next, smsid), patience).toMatchObject({ status: 0, smsid })
     expect(await confirm(oldCall, old, smsid)).toMatchObject({ status: 3 })
     await Promise.all([oldCall, nextCall, strangerCall].map(one => one.close()))
   })
@@ -225,7 +226,7 @@ describe('a proxy', () => {
     expect([first.status, second.status]).toEqual([1, 1])
     expect(first.smsid).not.toBe(second.smsid)
     expect((await answerTo(message(first.smsid))).smsid).toBe(first.smsid)
-    await expect.poll(async () => (await get(first.smsid ?? '')).status).toBe('registered')
+    await expect.poll(async () => (await get(first.smsid ?? '')).status, patience).toBe('registered')
     expect(await get(first.smsid ?? '')).toMatchObject({ proxySmsid: id, agentType: 8 })
     await site.removeProxy(id, because, new Date())
     expect(await answerTo(message())).toMatchObject({ status: 3 })
@@ -240,7 +241,7 @@ describe('a conflict of hardware identifiers', () => {
     const { smsid = '' } = await register(call, client, hardware(name))
     const open = async () =>
       (await clients.listConflicts({ isOpen: true }, 10)).rows.find(row => row.smsid === smsid)?.id
-    await expect.poll(open).toBeDefined()
+    await expect.poll(open, patience).toBeDefined()
     return { id: (await open()) ?? '', smsid }
   }
 

@@ -1,9 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { encodePem } from '@app/der'
 import { OID } from '@app/oid'
-import { keyHashOf, signMessageText } from '@app/registration'
+import { keyHashOf, signMessageText, type RegistrationReply } from '@app/registration'
 import { ClientStore, RegistrationStore, SiteStore, type SiteRow } from '@app/storage'
-import { decodeCertificate, encodeBasicConstraints } from '@app/x509'
+import {
+  decodeCertificate,
+  encodeBasicConstraints,
+  encodeCrl,
+  encodeCrlDistributionPoints,
+  encodeCrlNumber,
+  encodeTbsCrl
+} from '@app/x509'
 import { during } from '../helpers/database-faults.js'
 import { createCaller, type HttpCaller, type ToldProblem } from '../helpers/http-calls.js'
 import {
@@ -19,9 +28,10 @@ import {
   type SampleClient
 } from '../helpers/registration-clients.js'
 import { startTestServer, type TestServer } from '../helpers/server.js'
-import { buildSampleCertificate, nameOf, sampleKey } from '../helpers/x509-samples.js'
+import { buildSampleCertificate, nameOf, sampleKey, signSample, type SampleKey } from '../helpers/x509-samples.js'
 
 const because = { actor: 'test' }
+const patience = { timeout: 15_000 }
 let server: TestServer
 let call: HttpCaller
 let site: SiteStore
@@ -138,12 +148,13 @@ describe('a client in mixed mode', () => {
     const native = createCaller(server, identity)
     expect(await register(native, certified)).toMatchObject({ status: 1, smsid: own })
     const standing = () => confirm(native, certified, own)
-    await expect.poll(standing).toMatchObject({ status: 0, approval: 'not_applicable' })
+    await expect.poll(standing, patience).toMatchObject({ status: 0, approval: 'not_applicable' })
     expect(await refusalOf(native, messageOf(sampleClient(7)))).toMatchObject({
       status: 3,
       reason: expect.stringContaining('TLS connection')
     })
     await changeSite({ isCrlChecked: true })
+    await expectCrlToDecide(key, root)
     expect(await refusalOf(native, messageOf(certified))).toMatchObject({
       status: 3,
       reason: expect.stringContaining('revocation list')
@@ -168,6 +179,52 @@ describe('a client in mixed mode', () => {
   })
 })
 
+/** With a real CRL: a certificate that it does not name is taken, one that it names or whose list is gone is not. */
+async function expectCrlToDecide(key: SampleKey, root: SampleKey): Promise<void> {
+  const revoked = new Set<string>()
+  const list = createServer((_request, response) => {
+    const tbs = encodeTbsCrl({
+      scheme: root.scheme,
+      issuer: nameOf('CN=Sample CA,O=Sample,C=DE'),
+      thisUpdate: new Date(Date.now() - 60_000),
+      nextUpdate: new Date(Date.now() + 3_600_000),
+      entries: [...revoked].map(hex => ({ serialNumber: Buffer.from(hex, 'hex'), revokedAt: new Date() })),
+      extensions: [{ oid: OID.id_ce_cRLNumber, critical: false, value: encodeCrlNumber(1n) }]
+    })
+    response.end(encodeCrl(tbs, root.scheme, signSample(root, tbs)))
+  })
+  await new Promise<void>(resolve => list.listen(0, '127.0.0.1', resolve))
+  const { port } = list.address() as AddressInfo
+  const certifiedAt = (path: string): SampleClient => {
+    const url = `http://127.0.0.1:${port}/${path}`
+    const points = { oid: OID.id_ce_cRLDistributionPoints, critical: false, value: encodeCrlDistributionPoints([url]) }
+    return {
+      key,
+      name: 'PC6',
+      certificate: clientCertificate(key, { subject: nameOf('CN=PC6'), extensions: [points] }, root)
+    }
+  }
+  const answerTo = async (client: SampleClient): Promise<RegistrationReply> => {
+    const privateKey = key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+    const native = createCaller(server, { certificate: encodePem('CERTIFICATE', client.certificate), privateKey })
+    try {
+      return await refusalOf(native, messageOf(client))
+    } finally {
+      await native.close()
+    }
+  }
+  const [good, bad] = [certifiedAt('good'), certifiedAt('bad')]
+  expect(await answerTo(good)).toMatchObject({ status: 1 })
+  revoked.add(decodeCertificate(bad.certificate).serialHex)
+  expect(await answerTo(bad)).toMatchObject({ status: 3, reason: expect.stringContaining('is revoked') })
+  list.closeAllConnections()
+  await new Promise(resolve => list.close(resolve))
+  expect(await answerTo(certifiedAt('gone'))).toMatchObject({
+    status: 3,
+    reason: expect.stringContaining('cannot be had')
+  })
+}
+
 function enrollment(client: SampleClient, smsid: string, request = Uint8Array.of(0x30, 0)): string {
   return messageOf(client, { type: 'Enrollment', smsid, order: { template: 'Computer', request } })
 }
@@ -177,7 +234,7 @@ describe('clients with one hardware identifier', () => {
     await registered(sampleClient(8), { properties: properties('HW1', '2:AA') })
     const { smsid = '' } = await register(call, sampleClient(9), { properties: properties('HW2', '2:aa') })
     const open = async () => (await clients.listConflicts({ isOpen: true }, 10)).rows
-    await expect.poll(open).toMatchObject([{ smsid, hardwareId: '2:aa' }])
+    await expect.poll(open, patience).toMatchObject([{ smsid, hardwareId: '2:aa' }])
     expect(await confirm(call, sampleClient(9), smsid)).toMatchObject({ status: 1 })
   })
 })

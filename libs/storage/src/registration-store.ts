@@ -14,7 +14,9 @@ const FIND: Statement = { name: 'registration_find', text: `${REGISTRATION} WHER
 
 const BY_KEY: Statement = {
   name: 'registration_by_key',
-  text: `${REGISTRATION} WHERE r.key_hash = $1 ORDER BY (r.status = 'rejected'), r.requested_at DESC LIMIT 20`
+  text: `
+    ${REGISTRATION} WHERE r.key_hash = $1 AND r.proxy_smsid IS NULL
+    ORDER BY (r.status = 'rejected'), r.requested_at DESC LIMIT 20`
 }
 
 const INSERT: Statement = {
@@ -64,7 +66,7 @@ export class RegistrationStore {
     return queryOne<RegistrationRow>(this.dataSource, unit, FIND, [smsid])
   }
 
-  /** The clients with a key; those that were rejected last. */
+  /** The clients with a key of their own, which no proxy lent them; those that were rejected last. */
   listByKey(keyHash: Uint8Array): Promise<readonly RegistrationRow[]> {
     return query<RegistrationRow>(this.dataSource, undefined, BY_KEY, [keyHash])
   }

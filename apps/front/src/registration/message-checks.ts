@@ -53,7 +53,7 @@ export class MessageChecks {
     // 2. That the sender is the one of the connection, and 3. that somebody vouches for it.
     const isCertified = await this.requireProof(signer, transport, site)
     // 4. Nobody who is blocked, 5. no message of another time, and none that was taken before.
-    await this.requireUnblocked(client, request.smsid)
+    await this.requireUnblocked(client, message)
     requireFreshness(request.timeStamp, now, site.replayWindowSeconds)
     if (await this.registrations.hasMessage(signatureHashOf(message.signature))) {
       throw refused('The message was taken before.')
@@ -91,11 +91,15 @@ export class MessageChecks {
     }
   }
 
-  private async requireUnblocked(client: Certificate, smsid: string): Promise<void> {
-    const rows = await this.registrations.listByKey(keyHashOf(client))
-    const named = smsid === '' ? undefined : rows.find(row => row.smsid === smsid)
-    // The clients of a proxy may share its key, and each is blocked by itself.
-    const blocked = rows.find(row => row.blockedAt !== null && (row.proxySmsid === null || row.smsid === named?.smsid))
-    if (blocked !== undefined) throw refused('The client is blocked by an administrator.')
+  private async requireUnblocked(
+    client: Certificate,
+    { request, proxySmsid }: SignedRegistrationRequest
+  ): Promise<void> {
+    const keyHash = keyHashOf(client)
+    const named = request.smsid === '' ? undefined : await this.registrations.find(request.smsid)
+    const own = proxySmsid === undefined ? await this.registrations.listByKey(keyHash) : []
+    // Who names the identifier of another client is not that client; the clients of a proxy are blocked one by one.
+    const rows = named !== undefined && keyHash.equals(named.keyHash) ? [named, ...own] : own
+    if (rows.some(({ blockedAt }) => blockedAt !== null)) throw refused('The client is blocked by an administrator.')
   }
 }

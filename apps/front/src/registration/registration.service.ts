@@ -88,11 +88,15 @@ export class RegistrationService {
     { message: { request, proxySmsid }, client }: CheckedMessage,
     { transport }: ReceivedMessage
   ): Promise<RegistrationRow | undefined> {
-    const rows = await this.registrations.listByKey(keyHashOf(client))
-    const own = rows.filter(row => row.status !== 'rejected' && row.proxySmsid === (proxySmsid ?? null))
+    const keyHash = keyHashOf(client)
     // A proxy may lend its key to all of its clients; they differ by their identifiers.
-    if (proxySmsid !== undefined) return own.find(({ smsid }) => smsid === request.smsid)
-    if (own[0] !== undefined) return own[0]
+    if (proxySmsid !== undefined) {
+      const row = request.smsid === '' ? undefined : await this.registrations.find(request.smsid)
+      const isIts = row?.proxySmsid === proxySmsid && row.status !== 'rejected' && keyHash.equals(row.keyHash)
+      return isIts ? row : undefined
+    }
+    const own = (await this.registrations.listByKey(keyHash)).find(({ status }) => status !== 'rejected')
+    if (own !== undefined) return own
     if (transport.mode !== 'native' || request.registrationHint === undefined || request.smsid === '') return undefined
     const named = await this.registrations.find(request.smsid)
     if (named?.status !== 'registered' || named.blockedAt !== null) return undefined
