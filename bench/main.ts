@@ -9,6 +9,7 @@ import { enrollArchived } from './enroll-archived.js'
 import { enrollPlain } from './enroll-plain.js'
 import { lists } from './lists.js'
 import { ocsp, ocspNonce } from './ocsp.js'
+import { registrations } from './registrations.js'
 import { describeMachine, lineOf, reportOf, toMeasurement } from './report.js'
 import { recover } from './recover.js'
 import { reseal } from './reseal.js'
@@ -24,7 +25,8 @@ const benchmarks: readonly Benchmark[] = [
   ocspNonce,
   coverage,
   reseal,
-  recover
+  recover,
+  registrations
 ]
 
 interface Options {

@@ -19,6 +19,8 @@ import { addOperator } from './operators.js'
 /** A server in a process of its own, with all roles, on an embedded database with durable commits. */
 export interface MeasuredServer {
   readonly pid: number
+  /** The HTTPS listener. */
+  readonly url: string
   /** The plain HTTP listener. */
   readonly httpUrl: string
   /** PEM of the CA's certificate. */
@@ -41,6 +43,8 @@ export interface MeasuredServer {
 export interface MeasuredServerOptions {
   /** Where the server writes a CPU profile when it ends. */
   readonly profileDirectory?: string | undefined
+  /** Further settings, as YAML. */
+  readonly settings?: string
   /** Changes the database before the server starts. */
   readonly prepare?: (owner: ConnectionSettings) => Promise<void>
 }
@@ -59,13 +63,14 @@ const accounts = 16
 /** Makes an installation in a temporary directory (an RSA-2048 CA, three recovery agents, accounts) and serves it. */
 export async function startMeasuredServer({
   profileDirectory,
+  settings = '',
   prepare
 }: MeasuredServerOptions = {}): Promise<MeasuredServer> {
   const home = mkdtempSync(join(tmpdir(), 'certkeep-bench-'))
   // As root, the database server runs as a user that must be able to pass through.
   chmodSync(home, 0o711)
   const httpPort = await findFreePort()
-  writeFileSync(join(home, 'certkeep.yaml'), settingsWith(httpPort))
+  writeFileSync(join(home, 'certkeep.yaml'), `${settingsWith(httpPort)}${settings}\n`)
   for (const name of Object.keys(process.env)) if (name.startsWith('CERTKEEP_')) delete process.env[name]
   process.env['CERTKEEP_HOME'] = home
   // Held to the end, so that the database server outlives each of the steps.
@@ -88,6 +93,7 @@ export async function startMeasuredServer({
     }
     return {
       pid: child.pid ?? 0,
+      url,
       httpUrl: `http://127.0.0.1:${httpPort}`,
       root,
       database,
