@@ -25,6 +25,7 @@ import { NarrowCertificateInsertion1795230800000 } from './1795230800000-narrow-
 import { IndexChangesOfKeys1795230801000 } from './1795230801000-index-changes-of-keys.js'
 import { RecordRecoveries1795231000000 } from './1795231000000-record-recoveries.js'
 import { GuardRecoveries1795231001000 } from './1795231001000-guard-recoveries.js'
+import { TellOfRecoveries1795231002000 } from './1795231002000-tell-of-recoveries.js'
 import { GroupSealedKeys1795231100000 } from './1795231100000-group-sealed-keys.js'
 import { CreateReseals1795231101000 } from './1795231101000-create-reseals.js'
 import { DistinguishSealedKeys1795231200000 } from './1795231200000-distinguish-sealed-keys.js'
@@ -66,6 +67,7 @@ export const migrations = [
   IndexChangesOfKeys1795230801000,
   RecordRecoveries1795231000000,
   GuardRecoveries1795231001000,
+  TellOfRecoveries1795231002000,
   GroupSealedKeys1795231100000,
   CreateReseals1795231101000,
   DistinguishSealedKeys1795231200000,

@@ -20,10 +20,13 @@ export function holdAgents(server: TestServer): Promise<readonly AgentHolder[]> 
   return Promise.all(
     server.agents.map(async agent => {
       const person = await server.addOperator('recovery_agent')
-      const [row] = await server.sql<{ readonly id: number }>(
-        'UPDATE certkeep.recovery_agent SET principal_id = $1 WHERE sha256 = $2 RETURNING id',
-        [person.row.id, createHash('sha256').update(agent.certificate.raw).digest()]
-      )
+      const sha256 = createHash('sha256').update(agent.certificate.raw).digest()
+      await server.sql('UPDATE certkeep.recovery_agent SET principal_id = $1 WHERE sha256 = $2', [
+        person.row.id,
+        sha256
+      ])
+      const find = 'SELECT id FROM certkeep.recovery_agent WHERE sha256 = $1'
+      const [row] = await server.sql<{ readonly id: number }>(find, [sha256])
       return { ...agent, agentId: row?.id ?? 0, person }
     })
   )

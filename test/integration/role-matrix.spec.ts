@@ -23,6 +23,7 @@ const CLIENT_ROUTES: Readonly<Record<string, 'account' | 'nobody'>> = {
   'DELETE /api/v1/directory/users/{user}/certificates/{digest}': 'account',
   'GET /api/v1/directory/users/{user}/mqusersigncerts': 'account',
   'GET /api/v1/errors/{hresult}': 'nobody',
+  'GET /api/v1/recovery-notices': 'account',
   'POST /cmc/{ca}': 'account'
 }
 

@@ -9,6 +9,7 @@ import {
   CrlStore,
   ExchangeKeyStore,
   PrincipalStore,
+  RecoveryNoticeStore,
   RegisteredCertificateStore,
   RequestStore,
   ResponseStore,
@@ -39,6 +40,8 @@ import { OwnRequests } from './enrollment/own-requests.js'
 import { OcspService } from './ocsp/ocsp.service.js'
 import { OcspSigners } from './ocsp/ocsp-signers.js'
 import { TlsIdentity } from './listener/tls-identity.js'
+import { RecoveryNoticesController } from './recovery-notices/recovery-notices.controller.js'
+import { RecoveryNotices } from './recovery-notices/recovery-notices.service.js'
 import { KeyBasedRenewal } from './requester/key-based-renewal.js'
 import {
   registrationControllers,
@@ -59,6 +62,7 @@ const stores = [
   CrlStore,
   ExchangeKeyStore,
   PrincipalStore,
+  RecoveryNoticeStore,
   RegisteredCertificateStore,
   RequestStore,
   ResponseStore,
@@ -90,6 +94,7 @@ export class FrontModule {
         CmcController,
         DirectoryUsersController,
         ErrorsController,
+        RecoveryNoticesController,
         ...(isOpen ? registrationControllers : [])
       ],
       providers: [
@@ -110,6 +115,7 @@ export class FrontModule {
         OcspService,
         OcspSigners,
         OwnRequests,
+        RecoveryNotices,
         RequestParties,
         RegisteredCertificates,
         RegistrationService,

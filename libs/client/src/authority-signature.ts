@@ -61,7 +61,8 @@ async function findTrustFault(
   trust: string,
   at: Date
 ): Promise<AppError | undefined> {
-  const others = certificates.filter(other => !equalBytes(other, ca.raw))
+  // Nothing but a CA stands between; a message may bring others' certificates too.
+  const others = certificates.filter(der => !equalBytes(der, ca.raw) && isAuthority(decodeCertificate(der)))
   const twins = others.map(der => decodeCertificate(der)).filter(other => isSameAuthority(other, ca))
   let first: AppError | undefined
   for (const { raw } of [ca, ...twins]) {

@@ -1,4 +1,4 @@
-import type { RequestId, RequestState } from '@app/core'
+import type { RecoveryId, RequestId, RequestState } from '@app/core'
 import type { DataSource } from 'typeorm'
 import { appendChange } from './audit-log.js'
 import type { Because } from './audit-row.js'
@@ -7,8 +7,8 @@ import { query, queryOne, type Statement } from './sql.js'
 import { storableText } from './text.js'
 import { inTransaction } from './unit.js'
 
-/** What becomes of a request that a webhook can tell of. */
-export type WebhookEvent = Extract<RequestState, 'pending' | 'issued' | 'denied' | 'failed' | 'revoked'>
+/** What becomes of a request, or of the key that was archived with it, that a webhook can tell of. */
+export type WebhookEvent = Extract<RequestState, 'pending' | 'issued' | 'denied' | 'failed' | 'revoked'> | 'recovered'
 
 /** What decides which deliveries a webhook has. */
 export interface WebhookSelection {
@@ -30,6 +30,8 @@ export interface DeliveryRow {
   /** The name of the webhook. */
   readonly webhook: string
   readonly requestId: RequestId
+  /** Of the event `recovered`. */
+  readonly recoveryId: RecoveryId | null
   readonly event: WebhookEvent
   /** Of the request at that time. */
   readonly dispositionMessage: string
@@ -60,7 +62,7 @@ export interface DeliveryFilter {
 }
 
 const COLUMNS = `
-  d.id, d.webhook, d.request_id AS "requestId", d.event, d.disposition_message AS "dispositionMessage",
+  d.id, d.webhook, d.request_id AS "requestId", d.recovery_id AS "recoveryId", d.event, d.disposition_message AS "dispositionMessage",
   d.failure_code AS "failureCode", d.occurred_at AS "occurredAt", d.state, d.attempts, d.leased_until AS "leasedUntil",
   d.status, d.error, d.ended_at AS "endedAt"`
 

@@ -38,13 +38,15 @@ export function decodeSecrets(text: string, path: string): readonly Uint8Array[]
  * request, the certificate or a key.
  */
 export function noticeBody(delivery: DeliveryRow, outcome: RequestOutcome, ca: CaRow, publicUrl: string): string {
-  const { event, dispositionMessage, failureCode, occurredAt } = delivery
-  const isResolved = event !== 'pending'
-  const hasCertificate = event === 'issued' || event === 'revoked'
+  const { event, dispositionMessage, failureCode, occurredAt, recoveryId } = delivery
+  // Of a recovery it is told what has become of the request long before.
+  const state = event === 'recovered' ? outcome.state : event
+  const isResolved = state !== 'pending'
+  const hasCertificate = state === 'issued' || state === 'revoked'
   const { links, ...view } = requestView(
     {
       ...outcome,
-      state: event,
+      state,
       dispositionMessage,
       failureCode,
       resolvedAt: isResolved ? outcome.resolvedAt : null,
@@ -56,7 +58,11 @@ export function noticeBody(delivery: DeliveryRow, outcome: RequestOutcome, ca: C
   return JSON.stringify({
     type: `request.${event}`,
     timestamp: occurredAt.toISOString(),
-    data: { ...view, links: Object.fromEntries(absolute) as Record<string, string> }
+    data: {
+      ...view,
+      ...(recoveryId === null ? {} : { recoveryId }),
+      links: Object.fromEntries(absolute) as Record<string, string>
+    }
   })
 }
 

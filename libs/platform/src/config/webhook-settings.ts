@@ -22,10 +22,10 @@ const webhook = z.strictObject({
     description: 'File with the secret that notices are signed with; several lines sign with several secrets.'
   }),
   events: z
-    .array(z.enum(['pending', 'issued', 'denied', 'failed', 'revoked']))
+    .array(z.enum(['pending', 'issued', 'denied', 'failed', 'revoked', 'recovered']))
     .min(1)
-    .default(['pending', 'issued', 'denied', 'failed', 'revoked'])
-    .meta({ description: 'What becomes of a request that notices are sent of.' }),
+    .default(['pending', 'issued', 'denied', 'failed', 'revoked', 'recovered'])
+    .meta({ description: 'What becomes of a request, or of its archived key, that notices are sent of.' }),
   ca: z.string().min(1).exactOptional().meta({ description: 'Only requests at the CA of this name.' }),
   template: z.string().min(1).exactOptional().meta({ description: 'Only requests for the template of this name.' }),
   trustFile: z
