@@ -103,6 +103,8 @@ describe('the recovery of a key that several agents open together', () => {
     const notices = await call({ path: '/api/v1/recovery-notices', token: key.owner.token })
     expect(notices.json()).toMatchObject({ items: [{ recoveryId: id, requestId: key.requestId, ticket: 'T-1' }] })
     expect((await call({ path: '/api/v1/recovery-notices', token: other.token })).json()).toEqual({ items: [] })
+    const metrics = await (await fetch(`${server.metricsUrl}/metrics`)).text()
+    expect(metrics).toContain('certkeep_recoveries{state="released"} 1')
     expect(await brokenRecoveries(server)).toEqual({})
   })
 

@@ -10,6 +10,7 @@ import {
   RefusalLog,
   registerAuditMetrics,
   registerCoverageMetrics,
+  registerRecoveryMetrics,
   registerDrillMetrics,
   runtimeModule,
   verifyDrill,
@@ -23,7 +24,15 @@ import {
   type ServerTls,
   type Shutdown
 } from '@app/platform'
-import { AuditChainStore, AuditLog, CaStore, CoverageStore, DrillStore, openDatabase } from '@app/storage'
+import {
+  AuditChainStore,
+  AuditLog,
+  CaStore,
+  CoverageStore,
+  DrillStore,
+  openDatabase,
+  RecoveryStore
+} from '@app/storage'
 import { DistributionService, type PublicFile } from '../../front/src/distribution/distribution.service.js'
 import { ConsoleModule } from '../../console/src/console.module.js'
 import { OcspService } from '../../front/src/ocsp/ocsp.service.js'
@@ -210,6 +219,7 @@ interface WatchParts extends Pick<PlainParts, 'config' | 'metrics' | 'health'> {
 function watchForOperators(app: NestFastifyApplication, { config, metrics, health, clock }: WatchParts): void {
   registerAuditMetrics(metrics.registry, app.get(AuditChainStore), clock)
   registerCoverageMetrics(metrics.registry, app.get(CoverageStore), clock)
+  registerRecoveryMetrics(metrics.registry, app.get(RecoveryStore))
   const drills = app.get(DrillStore)
   registerDrillMetrics(metrics.registry, drills, config.drill.hours, clock)
   health.addWarning('drill', () => verifyDrill(drills, config.drill.hours, clock))

@@ -178,6 +178,18 @@ export class RecoveryStore {
     return queryOne<RecoveryPackageRow>(this.dataSource, undefined, PACKAGE, [id])
   }
 
+  /** How many there are in each state that has any. */
+  async countByState(): Promise<ReadonlyMap<RecoveryState, number>> {
+    const text = 'SELECT state, count(*)::integer AS count FROM certkeep.recovery GROUP BY state'
+    const rows = await query<{ readonly state: RecoveryState; readonly count: number }>(
+      this.dataSource,
+      undefined,
+      { text },
+      []
+    )
+    return new Map(rows.map(({ state, count }) => [state, count]))
+  }
+
   /** Begins a recovery. */
   request(recovery: NewRecovery, because: Because): Promise<RecoveryId> {
     return within(this.dataSource, undefined, async unit => {
