@@ -60,7 +60,7 @@ export const approvalBody = z.strictObject({
 export const refusalBody = z.strictObject({ reason: text(1000) })
 
 /** A recovery in short. */
-export const recoveryItem = z.object({
+const recoveryItem = z.object({
   id: z.number().int(),
   ca: z.string(),
   state: z.enum(RECOVERY_STATES),
