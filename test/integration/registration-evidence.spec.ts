@@ -31,6 +31,7 @@ import {
   contentDigestOf,
   type RegistrationRequestInput
 } from '@app/registration'
+import { confirm, register as registerComputer, statusOf } from '../../apps/cli/src/client/registration-actions.js'
 import { sendConfirmation, sendRegistration, type ExampleClient } from '../../examples/register-client.js'
 import { sampleRsaKey } from '../helpers/escrow-samples.js'
 import { callPlain, createCaller, type HttpCaller, type ToldProblem } from '../helpers/http-calls.js'
@@ -137,7 +138,7 @@ function sendBody(body: string, port = ports().mixed): Promise<SmsMessage> {
   return messaging.invoke(null, message)
 }
 
-async function statusOf(body: string): Promise<number> {
+async function statusOfBody(body: string): Promise<number> {
   const reply = await sendBody(body)
   await reply.verifyServerSignature(LOCAL_MACHINE, 'mpsigningcerts')
   return decodeRegistrationResponse(reply.getBodyToString()).status
@@ -250,14 +251,14 @@ describe('the evidence for client registration', () => {
     const reversed = (bytes: Buffer): string => toHex(bytes.toReversed())
     const utf16 = (text: string): Buffer => Buffer.from(text, 'utf16le')
     const first = data()
-    expect(await statusOf(wrapped(first, reversed(sign('sha256', utf16(first), privateKey)).toUpperCase()))).toBe(1)
+    expect(await statusOfBody(wrapped(first, reversed(sign('sha256', utf16(first), privateKey)).toUpperCase()))).toBe(1)
     const cases: ((text: string) => string)[] = [
       text => wrapped(text, toHex(sign('sha256', utf16(text), privateKey))),
       text => wrapped(text, reversed(sign('sha1', utf16(text), privateKey))),
       text => wrapped(text.replace('<AgentInformation', ' <AgentInformation'), signMessageText(text, privateKey)),
       text => wrapped(text, reversed(sign('sha256', Buffer.from(text, 'utf8'), privateKey)))
     ]
-    for (const make of cases) expect(await statusOf(make(data()))).toBe(3)
+    for (const make of cases) expect(await statusOfBody(make(data()))).toBe(3)
   })
 
   it('002-5: answers 0, 1, 2 and 3 from real causes, with an SMSID for 0 and 1 only, and another than one in use', async () => {
@@ -280,7 +281,7 @@ describe('the evidence for client registration', () => {
       code: 'reply_signature_invalid'
     })
     const old = inputOf(client, { timeStamp: new Date(Date.now() - 3_600_000) })
-    expect(await statusOf(buildRegistrationRequest(old, { privateKey: client.identity.privateKey }))).toBe(3)
+    expect(await statusOfBody(buildRegistrationRequest(old, { privateKey: client.identity.privateKey }))).toBe(3)
   })
 
   it('002-6: keeps secrets from a client that is pending, unapproved or blocked, and takes back what a blocked one had', async () => {
@@ -425,6 +426,38 @@ describe('the wire of other management points', () => {
     const known = await stores.list(LOCAL_MACHINE, 'mpsigningcerts')
     const signer = verifyReply({ status: 200, contentType, body, requestDigest: digest, headers }, known, new Date())
     expect(createHash('sha256').update(signer).digest('hex')).toMatch(/^[0-9a-f]{64}$/)
+  })
+})
+
+describe('the command line of a client', () => {
+  it('registers a computer with a key that it makes, keeps where it stands, and enrolls it once it is approved', async () => {
+    const folder = join(directory, 'computer')
+    const [point] = await administrator.site.signingCertificates()
+    const pointFile = join(directory, 'mp.pem')
+    writeFileSync(pointFile, point?.pem ?? '')
+    const options = {
+      stores: folder,
+      port: ports().mixed,
+      mode: 'mixed',
+      crl: true,
+      name: 'CLI1',
+      fqdn: 'cli1.example.org'
+    } as const
+    const talk = { say: () => undefined, progress: () => undefined }
+    await expect(confirm(options, false, talk)).rejects.toMatchObject({ code: 'not_found' })
+    const pending = await registerComputer({ ...options, managementPoint: [pointFile] }, talk)
+    expect(pending).toMatchObject({ status: 1, state: 'pending', smsid: expect.stringMatching(/^GUID:/) })
+    expect(process.exitCode).toBe(3)
+    await expect.poll(() => confirm(options, false, talk)).toMatchObject({ status: 0, approval: 'not_approved' })
+    process.exitCode = undefined
+    const { smsid } = pending as { readonly smsid: string }
+    expect(await statusOf(options)).toMatchObject({ smsid, status: 0, name: 'CLI1' })
+    const enrolling = () => registerComputer({ ...options, enroll: 'Computer' }, talk)
+    await expect(enrolling()).rejects.toMatchObject({ code: 'registration_refused' })
+    await operator.clients.approve(smsid)
+    const { certificate = '' } = (await enrolling()) as { readonly certificate?: string }
+    const { chain } = await new CertificateStores(folder).findIdentity(LOCAL_MACHINE, 'my', certificate)
+    expect(chain.length).toBeGreaterThan(0)
   })
 })
 

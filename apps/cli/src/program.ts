@@ -7,6 +7,7 @@ import { registerAudit } from './audit.js'
 import { registerBootstrap } from './bootstrap.js'
 import { registerCa } from './ca.js'
 import { registerCert } from './cert.js'
+import { registerClient } from './client.js'
 import { registerCompletion } from './completion.js'
 import { registerConfig } from './config.js'
 import { registerDirectory } from './directory.js'
@@ -40,6 +41,7 @@ export function createProgram(): Command {
   registerOperator(program)
   registerTemplate(program)
   registerQueue(program)
+  registerClient(program)
   registerAudit(program)
   registerWebhook(program)
   registerDoctor(program)

@@ -10,6 +10,8 @@ import {
   type RegistrationRequestInput,
   type RegistrationResponse
 } from '@app/registration'
+import type { StoredIdentity } from './certificate-stores.js'
+import { enrollRegistered, type EnrollmentExchange } from './enroll-client.js'
 import { MPAPI_CERT_STORE_LOCATION, MPAPI_SECURITY_FLAG, type CertStoreLocation } from './enumerations.js'
 import type { CertificateReference, SmsMessage } from './sms-message.js'
 import type { SmsMessaging } from './sms-messaging.js'
@@ -107,9 +109,37 @@ export class RegistrationClient {
     options: WaitOptions &
       Pick<NonNullable<Parameters<RegistrationClient['register']>[0]>, 'smsid' | 'registeredWith'> = {}
   ): Promise<RegistrationAnswer & { readonly smsid: string }> {
+    return this.settle(await this.register(options), 1, options)
+  }
+
+  /** Asks until the site has decided of a registration that was sent before. Throws as {@link registerAndWait}. */
+  async confirmAndWait(
+    smsid: string,
+    options: WaitOptions = {}
+  ): Promise<RegistrationAnswer & { readonly smsid: string }> {
+    return this.settle(await this.confirm(smsid, options), 0, options)
+  }
+
+  /**
+   * Makes a key and gets a certificate of a template for it, as the account that the registered client is. Asks again
+   * while the request waits for an officer. Throws `registration_refused` for a client that is not approved, as
+   * {@link register}, and as `enrollRegistered`.
+   */
+  enroll(smsid: string, template: string, options: WaitOptions = {}): Promise<StoredIdentity> {
+    const exchange: EnrollmentExchange = order =>
+      this.send({ type: 'Enrollment', smsid, order }, options.signal).then(reply => reply.getBodyToString())
+    const wait = (): Promise<void> => this.wait(options.minWaitMs ?? DEFAULT_WAIT.minimum * 1000, options.signal)
+    return enrollRegistered(template, exchange, wait)
+  }
+
+  private async settle(
+    first: RegistrationAnswer,
+    before: number,
+    options: Parameters<RegistrationClient['registerAndWait']>[0] & object
+  ): Promise<RegistrationAnswer & { readonly smsid: string }> {
     const { signal, attempts = 10, onAnswer } = options
-    let sent = 1
-    let answer = await this.register(options)
+    let sent = before
+    let answer = first
     for (;;) {
       const { status, smsid } = answer
       if (status === REGISTRATION_STATUS.rejected) throw refused()
@@ -129,6 +159,19 @@ export class RegistrationClient {
     input: Omit<RegistrationRequestInput, 'timeStamp' | 'signingCertificate' | 'messageId'>,
     signal: AbortSignal | undefined
   ): Promise<RegistrationAnswer> {
+    const reply = await this.send(input, signal)
+    const retryAfterMs = retryAfterOf(reply)
+    return {
+      ...decodeRegistrationResponse(reply.getBodyToString()),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs })
+    }
+  }
+
+  /** The verified reply to a message. */
+  private async send(
+    input: Omit<RegistrationRequestInput, 'timeStamp' | 'signingCertificate' | 'messageId'>,
+    signal: AbortSignal | undefined
+  ): Promise<SmsMessage> {
     const { messaging, host, agent, proxy, signing, managementPoints } = this.settings
     const { certificate, privateKey } = await this.identity(signing)
     const request = {
@@ -146,11 +189,7 @@ export class RegistrationClient {
     const reply = await messaging.invoke(host, message, signal === undefined ? {} : { signal })
     const { location, store } = managementPoints ?? { location: LOCAL_MACHINE, store: 'mpsigningcerts' }
     await reply.verifyServerSignature(location, store)
-    const retryAfterMs = retryAfterOf(reply)
-    return {
-      ...decodeRegistrationResponse(reply.getBodyToString()),
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs })
-    }
+    return reply
   }
 
   private message(): SmsMessage {
