@@ -84,7 +84,8 @@ describe('the commands in the documents', () => {
 
   it('come with variables that are settings', () => {
     const known = new Set([...configReference().matchAll(/CERTKEEP_[A-Z_]+/g)].map(([name]) => name))
-    for (const name of ['CERTKEEP_PROFILE', 'CERTKEEP_VECTORS', 'CERTKEEP_INTEROP', 'CERTKEEP_CONFIG']) known.add(name)
+    const others = ['PROFILE', 'PASSWORD', 'OUT_PASSWORD', 'VECTORS', 'INTEROP', 'CONFIG']
+    for (const name of others) known.add(`CERTKEEP_${name}`)
     const used = documents().flatMap(path =>
       [...readDocument(path).matchAll(/CERTKEEP_[A-Z_]+/g)].map(([name]) => ({ path, name }))
     )
