@@ -12,7 +12,8 @@ import { fetchPackage } from '../../apps/cli/src/client/recovery-fetch.js'
 import { askForKey } from '../../apps/cli/src/client/recovery-request.js'
 import { fingerprintOf } from '../../apps/cli/src/client/recipient-keys.js'
 import { submitAs } from '../helpers/endorsed-requests.js'
-import { addRecoveryParties, type AgentHolder, type RecoveryParties } from '../helpers/recovery-parties.js'
+import type { AgentHolder } from '../helpers/recoveries.js'
+import { addRecoveryParties, type RecoveryParties } from '../helpers/recovery-parties.js'
 import { startTestServer, type TestPrincipal, type TestServer } from '../helpers/server.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'certkeep-recovery-'))
@@ -56,13 +57,13 @@ function written(name: string, content: string): string {
 }
 
 async function approve(
-  { person, agent }: AgentHolder,
+  { person, privateKey: ownKey, certificate: own }: AgentHolder,
   id: number,
   options: Partial<Parameters<typeof handOverShare>[2]>
 ): Promise<string> {
   await using console = server.operate(person)
-  const agentKey = written('agent.key', agent.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string)
-  const agentCert = written('agent.pem', encodePem('CERTIFICATE', agent.certificate.raw))
+  const agentKey = written('agent.key', ownKey.export({ type: 'pkcs8', format: 'pem' }) as string)
+  const agentCert = written('agent.pem', encodePem('CERTIFICATE', own.raw))
   return (await handOverShare(console, id, { agentKey, agentCert, ...options }, silent)).state
 }
 
@@ -108,7 +109,7 @@ describe('a recovery, step by step', () => {
     const wrong = approve(first, id, { recipientSha256: '00'.repeat(32) })
     await expect(wrong).rejects.toMatchObject({ code: 'chain_invalid' })
     await expect(approve(first, id, { yes: true })).rejects.toMatchObject({ code: 'invalid_argument' })
-    const mixed = approve({ person: first.person, agent: second.agent }, id, { recipientSha256 })
+    const mixed = approve({ ...second, person: first.person }, id, { recipientSha256 })
     await expect(mixed).rejects.toMatchObject({ code: 'invalid_argument' })
     expect((await officer.recoveries.get(id)).approvals).toEqual({ given: 0, needed: 2 })
     expect(await approve(first, id, { recipientSha256 })).toBe('requested')

@@ -11,7 +11,8 @@ import { fetchPackage } from '../../apps/cli/src/client/recovery-fetch.js'
 import { askForKey } from '../../apps/cli/src/client/recovery-request.js'
 import { fingerprintOf } from '../../apps/cli/src/client/recipient-keys.js'
 import { offerVariant } from '../helpers/endorsed-requests.js'
-import { addRecoveryParties, type AgentHolder, type RecoveryParties } from '../helpers/recovery-parties.js'
+import type { AgentHolder } from '../helpers/recoveries.js'
+import { addRecoveryParties, type RecoveryParties } from '../helpers/recovery-parties.js'
 import { startTestServer, type TestPrincipal, type TestServer } from '../helpers/server.js'
 import { runJava, runOpenssl } from './programs.js'
 import { makeWorkDirectory, type WorkDirectory } from './work-directory.js'
@@ -62,7 +63,7 @@ async function enroll(template: string, privateKey: KeyObject): Promise<number> 
   return client.requestId
 }
 
-async function agentFiles({ agent }: AgentHolder): Promise<{ readonly key: string; readonly cert: string }> {
+async function agentFiles(agent: AgentHolder): Promise<{ readonly key: string; readonly cert: string }> {
   const key = await directory.putKey(`${agent.name}.key`, agent.privateKey)
   return { key, cert: await directory.putCertificates(`${agent.name}.pem`, agent.certificate.raw) }
 }

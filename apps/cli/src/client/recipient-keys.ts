@@ -10,7 +10,7 @@ import type { KeyHolder } from './key-holder.js'
 import { profilePath } from './profile.js'
 
 /** Where the user's one-time recipient keys are: beside the profile, for nobody else to read. */
-export function recipientDirectory(): string {
+function recipientDirectory(): string {
   return join(dirname(profilePath()), 'recoveries')
 }
 
