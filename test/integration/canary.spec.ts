@@ -50,6 +50,10 @@ beforeAll(async () => {
   vi.stubEnv('TMPDIR', directory)
   database = await createOwnDatabase(join(directory, 'database'))
   await keepPlain()
+  const [setting] = await (
+    await database.open('archive')
+  ).dataSource.query<{ wal_compression: string }[]>('SHOW wal_compression')
+  if (setting?.wal_compression !== 'off') throw new Error('The write-ahead log is compressed.')
   const destination = { write: (line: string) => appendFileSync(join(directory, 'server.log'), line) }
   server = await startTestServer({ database, log: createLogger({ level: 'debug', format: 'json', destination }) })
   await offerVariant(server, 'UserEncryption', { name: 'AnyAgent', archival: { mode: 'any-agent', agentCount: 3 } })
@@ -73,6 +77,7 @@ function rsaKey(): KeyObject {
 /** Has the database compress nothing, so that whatever it writes is in its files as it is. */
 async function keepPlain(): Promise<void> {
   const { dataSource } = await database.open('owner')
+  await dataSource.query(`ALTER DATABASE ${database.name} SET wal_compression = off`)
   const columns = await dataSource.query<{ command: string }[]>(`
     SELECT format('ALTER TABLE %s ALTER %I SET STORAGE EXTERNAL', a.attrelid::regclass, a.attname) AS command
     FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_type AS t ON t.oid = a.atttypid
