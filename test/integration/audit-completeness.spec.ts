@@ -521,9 +521,9 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
     return () => of(storage.AgentScopeStore).revoke(id, BECAUSE, NOW)
   },
   'AgentStore.add': async () => () => of(storage.AgentStore).add(agentSample(setting.caId), BECAUSE),
-  'AgentStore.retire': async () => {
+  'AgentStore.assign': async () => {
     const id = await of(storage.AgentStore).add(agentSample(setting.caId), BECAUSE)
-    return () => of(storage.AgentStore).retire(id, BECAUSE, NOW)
+    return () => of(storage.AgentStore).assign(id, setting.bob, BECAUSE, NOW)
   },
   'ArchiveStore.purgeEnvelopes': async () => {
     await one('denied', true)

@@ -315,7 +315,7 @@ describe('commands for the person at the machine', () => {
 
   it('list and retire agents', async () => {
     const retired = await talk('agent', 'retire', '2')
-    expect(retired).toContain('Agent 2 gets no more keys.')
+    expect(retired).toContain('Agent 2 gets no more keys')
     const agents = JSON.parse(await data('agent', 'list', '-o', 'json')) as object[]
     expect(agents).toMatchObject([
       { id: 1, name: 'First', state: 'active', usable: true },
@@ -323,6 +323,10 @@ describe('commands for the person at the machine', () => {
       { id: 3, name: 'Third', state: 'active', usable: true }
     ])
     expect(refusal(await program.run('agent', 'retire', '2'))).toEqual({ code: 6, stdout: '', error: 'conflict' })
+    expect(await talk('agent', 'assign', '3', '--account', 'EXAMPLE\\alice')).toContain('Agent 3 is the key of')
+    expect(refusal(await program.run('agent', 'assign', '3', '--account', 'EXAMPLE\\alice'))).toMatchObject({
+      error: 'conflict'
+    })
   })
 
   it('check and explain the configuration', async () => {

@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { isAppError, SYSTEM_ACCOUNT, SYSTEM_PRINCIPAL, type ErrorCode } from '@app/core'
 import {
   AgentStore,
+  CoverageStore,
   AuditLog,
   CaStore,
   CrlStore,
@@ -403,12 +404,24 @@ describe('a recovery agent', () => {
     const usable = async (at: Date) => (await archive.listUsable(setting.caId, at)).map(agent => agent.id)
     expect(await usable(minutes(10))).toEqual([setting.agentId, id])
     expect(await usable(minutes(11))).toEqual([setting.agentId])
-    expect(await agents.retire(id, BECAUSE, minutes(1))).toBe(true)
-    expect(await agents.retire(id, BECAUSE, minutes(1))).toBe(false)
+    const coverage = await storeOf(CoverageStore, 'console')
+    expect(await coverage.retireAgent({ id, confirmedLoss: 0 }, BECAUSE, minutes(1))).toBe(0)
+    await expect(coverage.retireAgent({ id, confirmedLoss: 0 }, BECAUSE, minutes(1))).rejects.toThrow(code('conflict'))
     expect(await usable(minutes(5))).toEqual([setting.agentId])
     expect((await archive.list(setting.caId))[1]).toEqual({ id, ...sample, state: 'retired', retiredAt: minutes(1) })
     await expect(agents.add(sample, BECAUSE)).rejects.toThrow(code('conflict'))
     expect(await actionsOf('agent', id)).toEqual(['agent.retired', 'agent.added'])
+  })
+
+  it('that was nobody’s becomes somebody’s once', async () => {
+    const agents = await storeOf(AgentStore, 'owner')
+    const id = await agents.add(agentSample(setting.caId), BECAUSE)
+    expect(await agents.assign(id, setting.alice, BECAUSE, NOW)).toBe(true)
+    expect(await agents.assign(id, setting.bob, BECAUSE, NOW)).toBe(false)
+    expect(await agents.findAll([id])).toMatchObject(new Map([[id, { principalId: setting.alice }]]))
+    const console = await storeOf(AgentStore, 'console')
+    const other = await agents.add(agentSample(setting.caId), BECAUSE)
+    await expect(console.assign(other, setting.bob, BECAUSE, NOW)).rejects.toThrow(/permission denied/)
   })
 })
 

@@ -38,6 +38,14 @@ export function registerAgent(program: Command): void {
         }
       ) => say(await (await import('./administration/agent-actions.js')).newAgent({ ...options, name }))
     )
+  agent
+    .command('assign')
+    .argument('<number>', 'the agent’s number', parsePositive)
+    .description('say whose key an agent’s is, where it was added without an account')
+    .requiredOption('--account <account>', HOLDER)
+    .action(async (id: number, { account }: { readonly account: string }) =>
+      say(await (await import('./administration/agent-actions.js')).assignAgent(id, account))
+    )
   withTableOrJson(agent.command('list'))
     .description('the agents of a CA')
     .option('--ca <name>', 'which CA')

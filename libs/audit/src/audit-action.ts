@@ -76,6 +76,7 @@ export const AUDIT_ACTIONS = {
   'session.opened': null,
   'session.revoked': null,
   'agent.added': 4892,
+  'agent.assigned': 4892,
   'agent.retired': 4892,
   'exchange_key.generated': null,
   'exchange_key.imported': null,

@@ -1,5 +1,5 @@
 import type { AgentId, CaId, PrincipalId } from '@app/core'
-import { type DataSource, LessThanOrEqual, MoreThanOrEqual } from 'typeorm'
+import { type DataSource, IsNull, LessThanOrEqual, MoreThanOrEqual } from 'typeorm'
 import type { AgentRow } from './archive-row.js'
 import { appendChange } from './audit-log.js'
 import type { Because } from './audit-row.js'
@@ -75,15 +75,18 @@ export class AgentStore {
     return translated(this.dataSource.manager.find(agentEntity, { where, order: { id: 'ASC' } }))
   }
 
-  /** For the console. Whether it was active. */
-  retire(id: AgentId, because: Because, now: Date): Promise<boolean> {
+  /**
+   * For the person at the machine. Says whose key an agent's is, once: a key that goes to somebody else is another agent's.
+   * Whether it was in use and nobody's.
+   */
+  assign(id: AgentId, principalId: PrincipalId, because: Because, now: Date): Promise<boolean> {
     const { dataSource } = this
     return inTransaction(dataSource, async unit => {
-      const patch = { state: 'retired', retiredAt: now } as const
-      const manager = managerOf(dataSource, unit)
-      const updated = await translated(manager.update(agentEntity, { id, state: 'active' }, patch))
+      const where = { id, state: 'active', principalId: IsNull() } as const
+      const updated = await translated(managerOf(dataSource, unit).update(agentEntity, where, { principalId }))
       if (updated.affected !== 1) return false
-      await appendChange(dataSource, unit, { object: 'agent', id, verb: 'retired', at: now }, because)
+      const detail = { principalId }
+      await appendChange(dataSource, unit, { object: 'agent', id, verb: 'assigned', at: now, detail }, because)
       return true
     })
   }

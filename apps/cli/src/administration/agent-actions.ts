@@ -76,6 +76,24 @@ export function newAgent(options: {
   })
 }
 
+/**
+ * Says whose key an agent's is, for one that was added without an account. Throws `conflict` for an agent that is
+ * somebody's already, is retired, or is not there. Returns a sentence for people.
+ */
+export function assignAgent(id: number, account: string): Promise<string> {
+  return withAdministration(async ({ database, clock, actor }) => {
+    const holder = await getPrincipal(new PrincipalStore(database.dataSource), account)
+    const agents = new AgentStore(database.dataSource)
+    if (await agents.assign(asId<AgentId>(id), holder.id, { actor }, clock.now())) {
+      return `Agent ${id} is the key of ${account}: nobody else approves recoveries with it.`
+    }
+    throw new AppError(
+      'conflict',
+      `Agent ${id} is not an agent in use that nobody has. A key that goes to somebody else is another agent’s: add that one.`
+    )
+  })
+}
+
 /** The agents of a CA. */
 export function listAgents(caName: string | undefined): Promise<readonly object[]> {
   return withAdministration(async ({ database, clock }) => {

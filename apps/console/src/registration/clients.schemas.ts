@@ -48,7 +48,7 @@ const clientShape = {
 }
 
 /** A client. */
-export const clientView = z.object(clientShape)
+const clientView = z.object(clientShape)
 
 /** One page of clients. */
 export const clientsView = pageView(clientView)
@@ -68,7 +68,7 @@ export const conflictsQuery = uuidPageQuery.extend({
 })
 
 /** Two clients with one hardware identifier. */
-export const conflictView = z.object({
+const conflictView = z.object({
   id: z.string(),
   smsid: z.string().describe('The newcomer.'),
   conflictSmsid: z.string().describe('The client that was there.'),

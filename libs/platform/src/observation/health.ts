@@ -17,7 +17,7 @@ export interface HealthReport {
 }
 
 /** What became of one check. */
-export type CheckResult = 'ok' | 'warning' | 'failing'
+type CheckResult = 'ok' | 'warning' | 'failing'
 
 const LIMIT_MILLISECONDS = 2000
 
