@@ -48,7 +48,14 @@ interface OpenApi {
   readonly paths: Readonly<Record<string, Readonly<Record<string, object>>>>
 }
 
-const parameters: Readonly<Record<string, string>> = { ca: 'Test CA', id: '1', property: '1', hresult: '0x0' }
+const parameters: Readonly<Record<string, string>> = {
+  ca: 'Test CA',
+  id: '1',
+  property: '1',
+  hresult: '0x0',
+  user: 'me',
+  digest: '00'.repeat(16)
+}
 
 /** Every operation of the API document, with values for its parameters. */
 async function everyOperation(): Promise<{ method: Required<HttpCall>['method']; path: string }[]> {
@@ -67,6 +74,9 @@ async function everyOperation(): Promise<{ method: Required<HttpCall>['method'];
 /** A call of an operation with a body that its route takes. */
 function callOf(operation: { method: Required<HttpCall>['method']; path: string }): HttpCall {
   if (operation.method !== 'POST') return operation
+  if (operation.path.includes('/directory/')) {
+    return { ...operation, headers: { 'content-type': 'application/json' }, body: '{}' }
+  }
   return { ...operation, headers: { 'content-type': 'application/pkcs10' }, body: Buffer.from('3000', 'hex') }
 }
 

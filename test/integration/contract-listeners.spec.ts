@@ -106,7 +106,7 @@ describe('the HTTPS listener', () => {
   it('tells whether the process lives and can do its work', async () => {
     expect((await call({ path: '/healthz' })).json()).toEqual({ status: 'ok' })
     const ready = await call({ path: '/readyz' })
-    expect([ready.status, ready.json()]).toEqual([200, { status: 'ready', checks: { database: 'ok' } }])
+    expect([ready.status, ready.json()]).toEqual([200, { status: 'ready', checks: { database: 'ok', drill: 'ok' } }])
   })
 
   it('presents a certificate of its own CA for all of its names, with the root behind it', async () => {
@@ -175,6 +175,7 @@ describe('the API document', () => {
         .map(([method]) => `${method.toUpperCase()} ${path}`)
     )
     const ca = '/api/v1/cas/{ca}'
+    const users = '/api/v1/directory/users'
     expect(routes.toSorted()).toEqual(
       [
         'GET /api/v1/cas',
@@ -188,7 +189,14 @@ describe('the API document', () => {
         `GET ${ca}/requests/{id}/full-response/properties/{property}`,
         `GET ${ca}/requests/{id}/certificate`,
         'GET /api/v1/errors/{hresult}',
-        'POST /cmc/{ca}'
+        'POST /cmc/{ca}',
+        'GET /api/v1/recovery-notices',
+        `POST ${users}/me/certificates`,
+        `POST ${users}/me/certificate-nonces`,
+        `GET ${users}/{user}/certificates`,
+        `GET ${users}/{user}/certificates/{digest}`,
+        `DELETE ${users}/{user}/certificates/{digest}`,
+        `GET ${users}/{user}/mqusersigncerts`
       ].toSorted()
     )
   })

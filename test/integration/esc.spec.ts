@@ -29,6 +29,7 @@ import {
   encodeSubjectAltName,
   findExtension,
   findUserPrincipalName,
+  formatName,
   type Certificate,
   type Extension
 } from '@app/x509'
@@ -351,10 +352,18 @@ describe('names and who has them', () => {
       freshKey()
     )
     expect(await accountOf(identityOf(copy, otherKey))).toBeUndefined()
+    // Kept for other programs that ask the directory; nobody signs in by it.
+    await server.sql(`UPDATE certkeep.principal SET alt_security_identities = $2 WHERE id = $1`, [
+      mallory.row.id,
+      [`X509:<I>${formatName(genuine.issuer)}<S>${formatName(genuine.subject)}`]
+    ])
+    expect(await accountOf(identityOf(copy, otherKey))).toBeUndefined()
     const columns = await server.sql<{ readonly column_name: string }>(
       `SELECT column_name FROM information_schema.columns WHERE table_schema = 'certkeep' AND table_name = 'principal'`
     )
-    expect(columns.filter(({ column_name: name }) => /mapping|identit|issuer/.test(name))).toEqual([])
+    expect(columns.filter(({ column_name: name }) => /mapping|identit|issuer/.test(name))).toEqual([
+      { column_name: 'alt_security_identities' }
+    ])
     expect(lintExport(decodeLdif(faultyExport())).findings).toContainEqual(
       expect.objectContaining({ rule: 'ESC14', object: expect.stringContaining('CN=victim') })
     )

@@ -248,6 +248,9 @@ function credential(principalId: NewCredential['principalId'], changes: Partial<
   }
 }
 
+/** What a principal has of the directory's other names when none are given. */
+const UNNAMED = { guid: null, servicePrincipalNames: [], altSecurityIdentities: [] } as const
+
 describe('a principal', () => {
   it('and a group of the same domain are added at once, and neither fails for the other', async () => {
     const console = await database.open('console')
@@ -275,8 +278,8 @@ describe('a principal', () => {
     const carol = principalSample('Carol', { groupNames: [], mail: 'carol@example.test' })
     await principals.add(carol, BECAUSE)
     const front = await storeOf(PrincipalStore, 'front')
-    expect(await front.findByAccount('example', 'CAROL')).toEqual({ ...carol, disabledAt: null })
-    expect(await front.find(carol.id)).toEqual({ ...carol, disabledAt: null })
+    expect(await front.findByAccount('example', 'CAROL')).toEqual({ ...carol, ...UNNAMED, disabledAt: null })
+    expect(await front.find(carol.id)).toEqual({ ...carol, ...UNNAMED, disabledAt: null })
     await expect(principals.add(principalSample('CAROL'), BECAUSE)).rejects.toThrow(code('conflict'))
     expect(await actionsOf('principal', carol.id)).toEqual(['principal.added'])
   })
@@ -297,7 +300,10 @@ describe('a principal', () => {
     await principals.addCredential(first, BECAUSE)
     await principals.addCredential(second, BECAUSE)
     const found = await front.findByToken(first.tokenHash, NOW)
-    expect(found).toEqual({ principal: { ...dave, disabledAt: null }, credential: { ...first, revokedAt: null } })
+    expect(found).toEqual({
+      principal: { ...dave, ...UNNAMED, disabledAt: null },
+      credential: { ...first, revokedAt: null }
+    })
     expect(await front.findByToken(first.tokenHash, minutes(60))).toBeUndefined()
     expect(await front.findByToken(randomBytes(32), NOW)).toBeUndefined()
     expect(await front.findByToken(second.tokenHash, minutes(99_999))).toMatchObject({ credential: { id: second.id } })
@@ -408,7 +414,13 @@ describe('a recovery agent', () => {
     expect(await coverage.retireAgent({ id, confirmedLoss: 0 }, BECAUSE, minutes(1))).toBe(0)
     await expect(coverage.retireAgent({ id, confirmedLoss: 0 }, BECAUSE, minutes(1))).rejects.toThrow(code('conflict'))
     expect(await usable(minutes(5))).toEqual([setting.agentId])
-    expect((await archive.list(setting.caId))[1]).toEqual({ id, ...sample, state: 'retired', retiredAt: minutes(1) })
+    expect((await archive.list(setting.caId))[1]).toEqual({
+      id,
+      ...sample,
+      principalId: null,
+      state: 'retired',
+      retiredAt: minutes(1)
+    })
     await expect(agents.add(sample, BECAUSE)).rejects.toThrow(code('conflict'))
     expect(await actionsOf('agent', id)).toEqual(['agent.retired', 'agent.added'])
   })

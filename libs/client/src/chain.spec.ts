@@ -52,6 +52,12 @@ describe('a chain', () => {
     await expect(verify([ca.certificate])).resolves.toBeUndefined()
   })
 
+  it('of a trusted root alone is accepted, whichever of the trusted ones it is', async () => {
+    const trust = pemOf(leaf, root.certificate, ca.certificate)
+    await expect(verify([root.certificate], trust)).resolves.toBeUndefined()
+    await expect(verify([makeCa('CN=Other').certificate], trust)).rejects.toMatchObject(refused)
+  })
+
   it('of Ed25519 keys is accepted', async () => {
     const key = toSampleKey(generateKeyPairSync('ed25519').privateKey)
     const certificate = decodeCertificate(buildSampleCertificate(key))

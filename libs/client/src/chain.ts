@@ -1,6 +1,6 @@
 import { createPublicKey, verify, webcrypto } from 'node:crypto'
 import { BasicConstraints, Certificate, CertificateChainValidationEngine, CryptoEngine, setEngine } from 'pkijs'
-import { AppError } from '@app/core'
+import { AppError, equalBytes } from '@app/core'
 import { decodePem } from '@app/der'
 import { OID } from '@app/oid'
 
@@ -32,10 +32,14 @@ export function useNodeCryptography(): void {
  */
 export async function verifyChain(trust: string, certificates: readonly Uint8Array[], at: Date): Promise<void> {
   useNodeCryptography()
+  const roots = decodePem(trust).map(block => block.bytes)
+  // Of a root among several the engine would judge another one: it takes what is there twice for the trusted one alone.
+  const pinned = roots.filter(root => certificates[0] !== undefined && equalBytes(root, certificates[0]))
+  const [trusted, candidates] = pinned.length > 0 ? [pinned, pinned] : [roots, certificates]
   const engine = new CertificateChainValidationEngine({
-    trustedCerts: decodePem(trust).map(block => parse(block.bytes)),
+    trustedCerts: trusted.map(parse),
     // The engine validates the last certificate of its list.
-    certs: certificates.toReversed().map(parse),
+    certs: candidates.toReversed().map(parse),
     checkDate: at
   })
   const { result, resultMessage, certificatePath = [] } = await engine.verify()
