@@ -26,6 +26,7 @@ describe('the plain HTTP listener', () => {
     callPlain(server.httpUrl, { path, method, ...(method === 'GET' ? {} : { body: 'x' }) })
 
   it.each(['/crl/1', '/crl/1-0', '/crl/1-0.crl', '/crl/1.crl'])('serves the CRL at %s', async path => {
+    await expect.poll(async () => (await get(path)).status, { timeout: 20_000 }).toBe(200)
     const answer = await get(path)
     expect([answer.status, answer.headers['content-type']]).toEqual([200, 'application/pkix-crl'])
     expect(answer.headers['cache-control']).toMatch(/^public, max-age=\d+$/)

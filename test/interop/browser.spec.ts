@@ -36,10 +36,12 @@ describe('Chromium', () => {
     const answer = await page.goto(`${publicUrl}/api`)
     expect(answer?.headers()['content-security-policy']).toContain("default-src 'none'")
     await page.waitForSelector('.opblock')
-    const paths = await page.locator('.opblock-summary-path').allTextContents()
-    const known = paths.map(path => path.replaceAll('\u200b', ''))
-    expect(known).toContain('/api/v1/cas/{ca}/requests')
-    expect(known.length).toBeGreaterThan(20)
+    const known = async () => {
+      const paths = await page.locator('.opblock-summary-path').allTextContents()
+      return paths.map(path => path.replaceAll('\u200b', ''))
+    }
+    await expect.poll(async () => (await known()).length, { timeout: 20_000 }).toBeGreaterThan(20)
+    expect(await known()).toContain('/api/v1/cas/{ca}/requests')
     // A route opens when it is clicked, which takes the page's scripts and styles.
     await page.locator('.opblock-summary').first().click()
     await page.waitForSelector('.opblock-body')

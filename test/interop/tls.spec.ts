@@ -140,7 +140,7 @@ describe('a PostgreSQL that takes nothing but TLS with a client certificate', ()
     const caName = server.firstCa?.name ?? ''
     const token = directory.at('token')
     const trust = await administer({ config }, async () => {
-      for (const name of ['one', 'two']) {
+      for (const name of ['one', 'two', 'three']) {
         const { certificate } = await makeRecoveryAgent(name)
         const file = await directory.put(`${name}.pem`, encodePem('CERTIFICATE', certificate.raw))
         await addAgent({ name, file })

@@ -175,7 +175,7 @@ describe('a certificate of UserEncryption', async () => {
     expect(decodeExtendedKeyUsage(valueOf(certificate, OID.id_ce_extKeyUsage))).toEqual(purposes)
     expect(decodeCertificatePolicies(valueOf(certificate, OID.szOID_APPLICATION_CERT_POLICIES))).toEqual(purposes)
     const named = decodeCertificateTemplateId(valueOf(certificate, OID.szOID_CERTIFICATE_TEMPLATE))
-    expect(named).toEqual({ oid, major: 100, minor: 1 })
+    expect(named).toEqual({ oid, major: 100, minor: 2 })
     const capabilities = decodeSmimeCapabilities(valueOf(certificate, OID.smimeCapabilities))
     expect(capabilities.map(capability => capability.oid)).toEqual([OID.aes256_CBC, OID.aes192_CBC, OID.aes128_CBC])
   })
