@@ -37,6 +37,7 @@ import { ListArchivedCertificates1795231290000 } from './1795231290000-list-arch
 import { CreateRegistrations1795231400000 } from './1795231400000-create-registrations.js'
 import { CompleteRegistrations1795231401000 } from './1795231401000-complete-registrations.js'
 import { RegisterCertificates1795231600000 } from './1795231600000-register-certificates.js'
+import { QueueMessages1795231700000 } from './1795231700000-queue-messages.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -78,5 +79,6 @@ export const migrations = [
   ListArchivedCertificates1795231290000,
   CreateRegistrations1795231400000,
   CompleteRegistrations1795231401000,
-  RegisterCertificates1795231600000
+  RegisterCertificates1795231600000,
+  QueueMessages1795231700000
 ] as const

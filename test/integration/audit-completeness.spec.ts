@@ -44,6 +44,13 @@ const WITHOUT_EVENT: Readonly<Record<string, string>> = {
   'DrillStore.clearCanaries': 'the same',
   'DrillStore.addAgent': 'a test agent of drills, whom no key of a subscriber is sealed to',
   'DrillStore.removeAgent': 'the same',
+  'MessageStore.hurry': 'how a transaction ends',
+  'MessageStore.see': 'messages have their journal and acknowledgements, and no events',
+  'MessageStore.put': 'the same',
+  'MessageStore.lease': 'the same',
+  'MessageStore.release': 'the same',
+  'MessageStore.move': 'the same',
+  'MessageStore.remove': 'the same',
   'KeyImportStore.postpone': 'who works on a row for a moment',
   'RegisteredCertificateStore.probe': 'writes what is there already',
   'RegisteredCertificateStore.addNonce': 'the registration that it leads to has the event',
@@ -213,6 +220,26 @@ const credential = (principalId: Setting['alice']) => ({
   expiresAt: null,
   createdAt: NOW
 })
+
+const messageQueue = (ownerId: Setting['alice']): storage.NewMessageQueue => ({
+  id: randomUUID(),
+  name: `queue-${++count}`,
+  ownerId,
+  authenticate: false,
+  privacy: 'optional',
+  journaling: false,
+  quota: 1024,
+  journalQuota: 1024,
+  encryptionKey: null,
+  access: [],
+  createdAt: NOW
+})
+
+async function existingQueue(): Promise<storage.NewMessageQueue> {
+  const queue = messageQueue(await principal())
+  await of(storage.MessageQueueStore).create(queue, 9, BECAUSE)
+  return queue
+}
 
 const secretOf = (principalId: Setting['alice']) => ({
   identification: fresh('secret'),
@@ -781,6 +808,22 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
     await store.register(row, { most: 9 }, BECAUSE)
     const digest = createHash('md5').update(row.certificate).digest()
     return () => store.deregister(row.principalId, digest, BECAUSE, NOW)
+  },
+  'MessageQueueStore.create': async () => {
+    const queue = messageQueue(await principal())
+    return () => of(storage.MessageQueueStore).create(queue, 9, BECAUSE)
+  },
+  'MessageQueueStore.change': async () => {
+    const queue = await existingQueue()
+    return () => of(storage.MessageQueueStore).change(queue.id, queue, BECAUSE, NOW)
+  },
+  'MessageQueueStore.remove': async () => {
+    const { id } = await existingQueue()
+    return () => inUnit(unit => of(storage.MessageQueueStore).remove(unit, id, BECAUSE, NOW))
+  },
+  'MessageStore.purge': async () => {
+    const { id: queueId } = await existingQueue()
+    return () => inUnit(unit => of(storage.MessageStore).purge(unit, { queueId, place: 'queue' }, BECAUSE, NOW))
   },
   'RequestStore.submit': async () => {
     const request = requestSample(setting, { carriesKey: true })

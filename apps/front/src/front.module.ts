@@ -37,6 +37,7 @@ import { EnrollmentService } from './enrollment/enrollment.service.js'
 import { ErrorsController } from './enrollment/errors.controller.js'
 import { FullResponses } from './enrollment/full-responses.js'
 import { OwnRequests } from './enrollment/own-requests.js'
+import { messagingControllers, messagingProviders, messagingStores } from './messaging/messaging.feature.js'
 import { OcspService } from './ocsp/ocsp.service.js'
 import { OcspSigners } from './ocsp/ocsp-signers.js'
 import { TlsIdentity } from './listener/tls-identity.js'
@@ -55,6 +56,7 @@ import { SubmissionService } from './submission/submission.service.js'
 import { WebhookRecording } from './webhooks/webhook-recording.js'
 
 const stores = [
+  ...messagingStores,
   AgentStore,
   AuditLog,
   CaStore,
@@ -95,11 +97,13 @@ export class FrontModule {
         DirectoryUsersController,
         ErrorsController,
         RecoveryNoticesController,
+        ...messagingControllers,
         ...(isOpen ? registrationControllers : [])
       ],
       providers: [
         ...storesOf('front', isOpen ? [...stores, ...registrationStores] : stores),
         ...(isOpen ? [...registrationProviders, { provide: KEY_STORE, useValue: keys }] : []),
+        ...messagingProviders,
         AuthoritiesService,
         CallerAuthentication,
         CallerLimits,

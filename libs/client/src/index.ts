@@ -2,6 +2,17 @@ export type { ContentEncryptionName, KeyTransport } from '@app/cms'
 export { AppError, isAppError, type Clock, type Entropy, type ErrorCode } from '@app/core'
 export { MQCERT_REGISTER, type RegistrationCode } from '@app/directory'
 export { KEY_SPECS, type KeySpec } from '@app/keys'
+export {
+  ACKNOWLEDGE,
+  AUTHN_LEVEL,
+  DELIVERY,
+  JOURNAL,
+  MESSAGE_CLASS,
+  type AcceptedMessage,
+  type MessageClass,
+  type MessageLevel,
+  type MessageSigner
+} from '@app/messaging'
 export { openArchivedKeyBlob, privateKeyInBlob, unwrapSealedKey, type OpenedKeyBlob } from './archived-key-blob.js'
 export { listAuthorities, type Authority, type OfferedTemplate } from './authorities.js'
 export { fetchTrustedRoot } from './bootstrap.js'
@@ -56,6 +67,7 @@ export {
   type PemInstallation,
   type PemPaths
 } from './installation.js'
+export * from './message-queues.js'
 export {
   findSubmission,
   loadPending,

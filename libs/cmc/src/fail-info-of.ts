@@ -161,6 +161,13 @@ const FAIL_INFO_BY_CODE = {
   MQ_ERROR_CORRUPTED_SECURITY_DATA: 'badMessageCheck',
   MQ_ERROR_PUBLIC_KEY_NOT_FOUND: 'badRequest',
   MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX: 'badMessageCheck',
+  MQ_ERROR_QUEUE_NOT_FOUND: 'badRequest',
+  MQ_ERROR_QUEUE_EXISTS: 'badRequest',
+  MQ_ERROR_ACCESS_DENIED: 'badRequest',
+  MQ_ERROR_INSUFFICIENT_RESOURCES: 'tryLater',
+  MQ_ERROR_COULD_NOT_GET_USER_SID: 'badRequest',
+  MQ_ERROR_MISSING_CONNECTOR_TYPE: 'badRequest',
+  MQ_ERROR_CERTIFICATE_NOT_PROVIDED: 'badRequest',
 
   reply_signature_invalid: 'badMessageCheck',
   reply_missing: 'tryLater',

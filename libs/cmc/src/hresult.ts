@@ -157,6 +157,16 @@ export const HRESULTS = {
   },
   MQ_ERROR_CORRUPTED_SECURITY_DATA: { value: 0xc00e0030, text: 'A cryptographic function has failed.' },
   MQ_ERROR_PUBLIC_KEY_NOT_FOUND: { value: 0xc00e0079, text: 'The public key of the destination was not found.' },
+  MQ_ERROR_QUEUE_NOT_FOUND: { value: 0xc00e0003, text: 'The queue does not exist.' },
+  MQ_ERROR_QUEUE_EXISTS: { value: 0xc00e0005, text: 'A queue of this name exists already.' },
+  MQ_ERROR_ACCESS_DENIED: { value: 0xc00e0025, text: 'Access is denied.' },
+  MQ_ERROR_INSUFFICIENT_RESOURCES: {
+    value: 0xc00e0027,
+    text: 'There are not enough resources to complete the operation.'
+  },
+  MQ_ERROR_COULD_NOT_GET_USER_SID: { value: 0xc00e0036, text: "The user's SID could not be retrieved." },
+  MQ_ERROR_CERTIFICATE_NOT_PROVIDED: { value: 0xc00e006d, text: 'A certificate is needed and was not provided.' },
+  MQ_ERROR_MISSING_CONNECTOR_TYPE: { value: 0xc00e0055, text: 'A property is set that needs a connector type.' },
   MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX: { value: 0xc00e0082, text: 'The signature of the message does not verify.' },
 
   CERT_E_EXPIRED: { value: 0x800b0101, text: 'The certificate is outside its validity period.' },

@@ -171,6 +171,13 @@ export const ERROR_CODES = {
   MQ_ERROR_CORRUPTED_SECURITY_DATA: 'a message cannot be decrypted, or a key of a security context is damaged',
   MQ_ERROR_PUBLIC_KEY_NOT_FOUND: 'a queue has no key that messages can be encrypted to',
   MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX: 'the signature of a message does not verify',
+  MQ_ERROR_QUEUE_NOT_FOUND: 'there is no such queue, or the caller may do nothing with it',
+  MQ_ERROR_QUEUE_EXISTS: 'a queue of the name exists',
+  MQ_ERROR_ACCESS_DENIED: 'the caller lacks a right on the queue',
+  MQ_ERROR_INSUFFICIENT_RESOURCES: 'a limit of queues or security contexts is reached',
+  MQ_ERROR_COULD_NOT_GET_USER_SID: 'the caller has no SID of a domain',
+  MQ_ERROR_MISSING_CONNECTOR_TYPE: 'a sender sets what only the server or a connector sets',
+  MQ_ERROR_CERTIFICATE_NOT_PROVIDED: 'a message is to be signed and there is no certificate',
 
   // Client side
   reply_signature_invalid: 'the reply of a management point is unsigned, altered or signed by an unknown key',

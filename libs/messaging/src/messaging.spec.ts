@@ -183,6 +183,8 @@ describe('a queue', () => {
     expect(await arrive('privacy')).toEqual({ verdict: 'sealed' })
     expect(await arrive('privacy', {}, { isDuplicate: yes })).toEqual({ verdict: 'duplicate' })
     expect(await arrive('privacy', { privacy: 'none' })).toEqual({ verdict: 'refused', class: 'NACK_BAD_ENCRYPTION' })
+    const closed = { mayWrite: no }
+    expect(await arrive('privacy', {}, closed)).toEqual({ verdict: 'refused', class: 'NACK_ACCESS_DENIED' })
     expect(await arrive('integrity')).toMatchObject({ verdict: 'accepted', message: { level: 'integrity' } })
   })
 })

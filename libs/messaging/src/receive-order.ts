@@ -79,6 +79,8 @@ export async function judgeArrival(
   }
   const seen = checkOutside(envelope, queue)
   if (seen !== undefined) return refused(seen)
+  // Who it says it is from is not known yet, so that whoever hands it in must be let in himself.
+  if (!(await knowledge.mayWrite(undefined))) return refused('NACK_ACCESS_DENIED')
   const { messageId, senderSid } = envelope.fields
   return (await knowledge.isDuplicate(messageId, senderSid)) ? { verdict: 'duplicate' } : { verdict: 'sealed' }
 }

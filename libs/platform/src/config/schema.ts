@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { FILE_ADDRESS, OCSP_ADDRESS } from '@app/templates'
+import { messaging } from './messaging-settings.js'
 import { registration } from './registration-settings.js'
 import { directory } from './directory-settings.js'
 import { drill } from './drill-settings.js'
@@ -271,6 +272,7 @@ export const settingsSchema = z.strictObject({
   recovery,
   webhooks,
   registration,
+  messaging,
   graceSeconds: z
     .int()
     .min(0)

@@ -1,0 +1,146 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common'
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
+import { QUEUE_RIGHT } from '@app/messaging'
+import { RequesterGuard } from '../requester/requester.guard.js'
+import { CurrentRequester, type AuthenticatedRequester } from '../requester/requester.js'
+import { MessageArrivals } from './message-arrivals.service.js'
+import { MessageQueues } from './message-queues.service.js'
+import { MessageReception } from './message-reception.service.js'
+import { MessageSenders } from './message-senders.js'
+import {
+  bytesOf,
+  keptParameter,
+  keptQuery,
+  messageListView,
+  messageParameter,
+  peekQuery,
+  placeParameter,
+  queueParameter,
+  receiveBody,
+  receivedView,
+  sendBody,
+  senderBody,
+  senderView,
+  sentView,
+  settleBody,
+  type KeptQuery,
+  type MessageListView,
+  type ReceiveBody,
+  type ReceivedView,
+  type SenderBody,
+  type SenderView,
+  type SentView,
+  type SettleBody
+} from './messaging.schemas.js'
+
+/** Messages on their way into queues and out of them. */
+@ApiTags('messages')
+@ApiBearerAuth()
+@UseGuards(RequesterGuard)
+@Controller('api/v1/mq')
+export class MessagesController {
+  constructor(
+    private readonly queues: MessageQueues,
+    private readonly arrivals: MessageArrivals,
+    private readonly reception: MessageReception,
+    private readonly senders: MessageSenders
+  ) {}
+
+  @Post('queues/:queue/messages')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Send a message in its envelope (MQSendMessage)',
+    description: 'The answer is the same whatever becomes of it. Ask for acknowledgements in an administration queue.'
+  })
+  @ApiResponse({ status: 202, standardSchema: sentView })
+  send(
+    @Param('queue', { schema: queueParameter }) name: string,
+    @Body({ schema: sendBody }) { envelope }: { readonly envelope: string },
+    @CurrentRequester() requester: AuthenticatedRequester
+  ): Promise<SentView> {
+    return this.arrivals.take(name, envelope, requester)
+  }
+
+  @Get('queues/:queue/messages')
+  @ApiOperation({ summary: 'Look at the first messages of a queue (MQ_ACTION_PEEK_CURRENT)' })
+  @ApiResponse({ status: 200, standardSchema: messageListView })
+  async peek(
+    @Param('queue', { schema: queueParameter }) name: string,
+    @Query({ schema: peekQuery }) { most }: { readonly most: number },
+    @CurrentRequester() requester: AuthenticatedRequester
+  ): Promise<MessageListView> {
+    return this.reception.peek(await this.queues.require(name, 'peek', requester), most)
+  }
+
+  @Post('queues/:queue/receive')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Take messages out of a queue (MQReceiveMessage)' })
+  @ApiResponse({ status: 200, standardSchema: receivedView })
+  async receive(
+    @Param('queue', { schema: queueParameter }) name: string,
+    @Body({ schema: receiveBody }) body: ReceiveBody,
+    @CurrentRequester() requester: AuthenticatedRequester
+  ): Promise<ReceivedView> {
+    return this.reception.receive(await this.queues.require(name, 'receive', requester), body)
+  }
+
+  @Post('queues/:queue/messages/:id/settle')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Say what became of a message that was taken' })
+  async settle(
+    @Param('queue', { schema: queueParameter }) name: string,
+    @Param('id', { schema: messageParameter }) id: number,
+    @Body({ schema: settleBody }) body: SettleBody,
+    @CurrentRequester() requester: AuthenticatedRequester
+  ): Promise<void> {
+    await this.reception.settle(await this.queues.require(name, 'receive', requester), id, body)
+  }
+
+  @Post('queues/:queue/sender-checks')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Whether the sender of a decrypted message is registered and may write' })
+  @ApiResponse({ status: 200, standardSchema: senderView })
+  async checkSender(
+    @Param('queue', { schema: queueParameter }) name: string,
+    @Body({ schema: senderBody }) { sid, certificate }: SenderBody,
+    @CurrentRequester() requester: AuthenticatedRequester
+  ): Promise<SenderView> {
+    const { id } = await this.queues.require(name, 'receive', requester)
+    const registered = await this.senders.isRegistered(sid, bytesOf(certificate))
+    return { registered, mayWrite: await this.senders.hasRight(id, sid, QUEUE_RIGHT.WRITE_MESSAGE) }
+  }
+
+  @Get('queues/:queue/:kept')
+  @ApiOperation({ summary: 'The journal or the dead letters of a queue' })
+  @ApiResponse({ status: 200, standardSchema: messageListView })
+  async listKept(
+    @Param('queue', { schema: queueParameter }) name: string,
+    @Param('kept', { schema: keptParameter }) kept: 'journal' | 'dead-letter',
+    @Query({ schema: keptQuery }) query: KeptQuery,
+    @CurrentRequester() requester: AuthenticatedRequester
+  ): Promise<MessageListView> {
+    return this.reception.listKept(await this.queues.require(name, 'journal', requester), kept, query)
+  }
+
+  @Delete('queues/:queue/:place')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Empty a queue, its journal or its dead letters (MQPurgeQueue)' })
+  async purge(
+    @Param('queue', { schema: queueParameter }) name: string,
+    @Param('place', { schema: placeParameter }) place: 'messages' | 'journal' | 'dead-letter',
+    @CurrentRequester() requester: AuthenticatedRequester
+  ): Promise<void> {
+    const queue = await this.queues.owned(name, requester)
+    await this.reception.purge(queue, place === 'messages' ? 'queue' : place, requester)
+  }
+
+  @Get('dead-letter')
+  @ApiOperation({ summary: 'The dead letters that the caller handed in, of all queues' })
+  @ApiResponse({ status: 200, standardSchema: messageListView })
+  listOwn(
+    @Query({ schema: keptQuery }) query: KeptQuery,
+    @CurrentRequester() requester: AuthenticatedRequester
+  ): Promise<MessageListView> {
+    return this.reception.listOwn(requester, query)
+  }
+}

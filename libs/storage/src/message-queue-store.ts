@@ -1,0 +1,139 @@
+import { AppError, isAppError, type PrincipalId } from '@app/core'
+import type { DataSource } from 'typeorm'
+import { appendChange } from './audit-log.js'
+import type { Because } from './audit-row.js'
+import type { MessageQueueRow, NewMessageQueue, QueueSettings } from './message-row.js'
+import { query, queryOne, type Statement } from './sql.js'
+import { inTransaction, type Unit } from './unit.js'
+
+const COLUMNS = `
+  q.id, q.name, q.owner_id AS "ownerId", q.authenticate, q.privacy, q.journaling, q.quota::float8 AS quota,
+  q.journal_quota::float8 AS "journalQuota", q.waiting_bytes::float8 AS "waitingBytes",
+  q.kept_bytes::float8 AS "keptBytes", q.encryption_key AS "encryptionKey", q.access, q.created_at AS "createdAt"`
+
+const FIND: Statement = {
+  name: 'message_queue_find',
+  text: `SELECT ${COLUMNS} FROM certkeep.message_queue AS q WHERE lower(q.name) = lower($1)`
+}
+
+const LIST: Statement = {
+  text: `SELECT ${COLUMNS} FROM certkeep.message_queue AS q WHERE q.owner_id = $1 ORDER BY lower(q.name)`
+}
+
+/** Whoever makes a queue waits for others of the account, so that none is over the limit. */
+const LOCK_OWNER: Statement = { text: `SELECT pg_advisory_xact_lock(hashtextextended('message_queue' || $1, 0))` }
+
+const COUNT: Statement = {
+  text: 'SELECT count(*)::integer AS count FROM certkeep.message_queue WHERE owner_id = $1'
+}
+
+const INSERT: Statement = {
+  text: `
+    INSERT INTO certkeep.message_queue
+      (id, name, owner_id, authenticate, privacy, journaling, quota, journal_quota, encryption_key, access, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+}
+
+const UPDATE: Statement = {
+  text: `
+    UPDATE certkeep.message_queue
+    SET authenticate = $2, privacy = $3, journaling = $4, quota = $5, journal_quota = $6, encryption_key = $7, access = $8
+    WHERE id = $1 RETURNING id`
+}
+
+const DELETE: Statement = { text: 'DELETE FROM certkeep.message_queue WHERE id = $1 RETURNING name' }
+
+/** The owner has every right; the others those of their own SID, of their groups and of Everyone together. */
+const RIGHTS: Statement = {
+  name: 'message_queue_rights',
+  text: `
+    SELECT CASE WHEN q.owner_id = p.id THEN 2147483647 ELSE coalesce(bit_or((a.entry ->> 'mask')::integer), 0) END AS mask
+    FROM certkeep.message_queue AS q
+    JOIN certkeep.principal AS p ON p.sid = $2 AND p.disabled_at IS NULL
+    LEFT JOIN LATERAL jsonb_array_elements(q.access) AS a(entry) ON a.entry ->> 'sid' IN (p.sid, 'S-1-1-0')
+      OR a.entry ->> 'sid' IN (
+        SELECT g.sid FROM certkeep.principal AS g
+        WHERE g.kind = 'group' AND g.disabled_at IS NULL AND g.account_name = ANY (p.group_names))
+    WHERE q.id = $1 GROUP BY q.id, q.owner_id, p.id`
+}
+
+/** Queues of messages, for the front. The messages themselves are in {@link MessageStore}. */
+export class MessageQueueStore {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** Whatever the case of its name. */
+  find(name: string): Promise<MessageQueueRow | undefined> {
+    return queryOne<MessageQueueRow>(this.dataSource, undefined, FIND, [name])
+  }
+
+  /** Those of an account, by their names. */
+  list(ownerId: PrincipalId): Promise<readonly MessageQueueRow[]> {
+    return query<MessageQueueRow>(this.dataSource, undefined, LIST, [ownerId])
+  }
+
+  /** What the account of a SID may do with a queue; 0 for a disabled or unknown one. */
+  async findRights(queueId: string, sid: string): Promise<number> {
+    const row = await queryOne<{ readonly mask: number }>(this.dataSource, undefined, RIGHTS, [queueId, sid])
+    return row?.mask ?? 0
+  }
+
+  /**
+   * Makes a queue. Throws `MQ_ERROR_QUEUE_EXISTS` when its name is taken, whatever the case, and
+   * `MQ_ERROR_INSUFFICIENT_RESOURCES` when its owner has `most` already.
+   */
+  create(queue: NewMessageQueue, most: number, because: Because): Promise<void> {
+    const { id, name, ownerId, createdAt: at } = queue
+    return inTransaction(this.dataSource, async unit => {
+      await query(this.dataSource, unit, LOCK_OWNER, [ownerId])
+      const owned = await queryOne<{ readonly count: number }>(this.dataSource, unit, COUNT, [ownerId])
+      if ((owned?.count ?? 0) >= most) {
+        throw new AppError('MQ_ERROR_INSUFFICIENT_RESOURCES', `The account has ${most} queues, and may have no more.`)
+      }
+      await this.insert(unit, queue)
+      const change = { object: 'message_queue', id, verb: 'created', at, detail: { name, ownerId } } as const
+      await appendChange(this.dataSource, unit, change, because)
+    })
+  }
+
+  /** Changes what is said of a queue, for messages that come from now on. Whether it was there. */
+  change(id: string, settings: QueueSettings, because: Because, now: Date): Promise<boolean> {
+    return inTransaction(this.dataSource, async unit => {
+      const updated = await queryOne(this.dataSource, unit, UPDATE, [id, ...settingValues(settings)])
+      if (updated === undefined) return false
+      const { authenticate, privacy, journaling, access } = settings
+      const detail = { authenticate, privacy, journaling, access: JSON.stringify(access) }
+      await appendChange(
+        this.dataSource,
+        unit,
+        { object: 'message_queue', id, verb: 'changed', at: now, detail },
+        because
+      )
+      return true
+    })
+  }
+
+  /** Removes a queue with all that is in it, in a transaction of the caller's. Whether it was there. */
+  async remove(unit: Unit, id: string, because: Because, now: Date): Promise<boolean> {
+    const removed = await queryOne<{ readonly name: string }>(this.dataSource, unit, DELETE, [id])
+    if (removed === undefined) return false
+    const change = { object: 'message_queue', id, verb: 'deleted', at: now, detail: removed } as const
+    await appendChange(this.dataSource, unit, change, because)
+    return true
+  }
+
+  private async insert(unit: Unit, queue: NewMessageQueue): Promise<void> {
+    const { id, name, ownerId, createdAt } = queue
+    const values = [id, name, ownerId, ...settingValues(queue), createdAt]
+    try {
+      await query(this.dataSource, unit, INSERT, values)
+    } catch (error) {
+      if (!isAppError(error, 'conflict')) throw error
+      throw new AppError('MQ_ERROR_QUEUE_EXISTS', `There is a queue "${name}" already.`, { name }, { cause: error })
+    }
+  }
+}
+
+function settingValues(settings: QueueSettings): readonly unknown[] {
+  const { authenticate, privacy, journaling, quota, journalQuota, encryptionKey, access } = settings
+  return [authenticate, privacy, journaling, quota, journalQuota, encryptionKey, JSON.stringify(access)]
+}
