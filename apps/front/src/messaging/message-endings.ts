@@ -95,7 +95,10 @@ export class MessageEndings {
       responseQueue: message.queueName,
       class: MESSAGE_CLASS[name],
       sentAt: now.toISOString(),
-      ...{ label, priority, delivery, appSpecific }
+      label,
+      priority,
+      delivery,
+      appSpecific
     })
     const isNegative = MESSAGE_CLASS[name] >= MESSAGE_CLASS.NACK_BAD_DST_Q
     const envelope = encodePlainEnvelope(acknowledgement, isNegative ? visibleBody(message.envelope) : new Uint8Array())
