@@ -96,7 +96,7 @@ export const keptQuery = z.object({
 })
 
 /** A message in a queue. */
-export const messageView = z.object({
+const messageView = z.object({
   id: z.number(),
   class: z.string(),
   classValue: z.number(),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { FILE_ADDRESS, OCSP_ADDRESS } from '@app/templates'
+import { coverage } from './coverage-settings.js'
 import { messaging } from './messaging-settings.js'
 import { registration } from './registration-settings.js'
 import { directory } from './directory-settings.js'
@@ -178,14 +179,6 @@ const audit = z
     checkpointFile: path(
       'File that the checkpoints are added to, best on another disk; audit/checkpoints.jsonl in the home when not set.'
     ).optional()
-  })
-  .prefault({})
-
-const coverage = z
-  .strictObject({
-    warningDays: z.int().min(1).max(3650).default(90).meta({
-      description: 'Days ahead that are warned of archived keys that no longer enough agents will be able to open.'
-    })
   })
   .prefault({})
 
