@@ -45,39 +45,40 @@ function shapeOf(answer: HttpAnswer): Omit<ToldProblem, 'instance'> {
 }
 
 interface OpenApi {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, object>>>>
+  readonly paths: Readonly<Record<string, Readonly<Record<string, OpenApiOperation>>>>
+}
+
+interface OpenApiOperation {
+  readonly requestBody?: { readonly content: Readonly<Record<string, object>> }
 }
 
 const parameters: Readonly<Record<string, string>> = {
   ca: 'Test CA',
-  id: '1',
-  property: '1',
   hresult: '0x0',
   user: 'me',
   digest: '00'.repeat(16)
 }
 
-/** Every operation of the API document, with values for its parameters. */
-async function everyOperation(): Promise<{ method: Required<HttpCall>['method']; path: string }[]> {
+/** A call of every operation of the API document, with values for its parameters and a body that its route takes. */
+async function everyOperation(): Promise<readonly HttpCall[]> {
   const { paths } = (await call({ path: '/api/openapi.json' })).json<OpenApi>()
   return Object.entries(paths).flatMap(([pattern, operations]) =>
     Object.entries(operations)
       // The operators' side has a test of its own, of every route and every role.
       .filter(([, operation]) => !('x-certkeep-permission' in operation))
-      .map(([method]) => ({
+      .map(([method, { requestBody }]) => ({
         method: method.toUpperCase() as Required<HttpCall>['method'],
-        path: pattern.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parameters[name] ?? ''))
+        path: pattern.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parameters[name] ?? '1')),
+        ...bodyFor(Object.keys(requestBody?.content ?? {}))
       }))
   )
 }
 
-/** A call of an operation with a body that its route takes. */
-function callOf(operation: { method: Required<HttpCall>['method']; path: string }): HttpCall {
-  if (operation.method !== 'POST') return operation
-  if (operation.path.includes('/directory/')) {
-    return { ...operation, headers: { 'content-type': 'application/json' }, body: '{}' }
-  }
-  return { ...operation, headers: { 'content-type': 'application/pkcs10' }, body: Buffer.from('3000', 'hex') }
+function bodyFor(types: readonly string[]): Pick<HttpCall, 'headers' | 'body'> {
+  const [type] = types
+  if (type === undefined) return {}
+  const body = types.includes('application/json') ? '{}' : Buffer.from('3000', 'hex')
+  return { headers: { 'content-type': types.includes('application/json') ? 'application/json' : type }, body }
 }
 
 describe('a call without a credential', () => {
@@ -86,9 +87,9 @@ describe('a call without a credential', () => {
     expect(operations.length).toBeGreaterThanOrEqual(12)
     const open: string[] = []
     for (const operation of operations) {
-      const answer = await call(callOf(operation))
+      const answer = await call(operation)
       if (answer.status !== 401) {
-        open.push(`${operation.method} ${operation.path} ${answer.status}`)
+        open.push(`${operation.method ?? 'GET'} ${operation.path} ${answer.status}`)
         continue
       }
       expect(answer.headers['www-authenticate']).toBe('Bearer realm="certkeep"')

@@ -177,6 +177,7 @@ describe('the API document', () => {
     )
     const ca = '/api/v1/cas/{ca}'
     const users = '/api/v1/directory/users'
+    const mq = '/api/v1/mq'
     expect(routes.toSorted()).toEqual(
       [
         'GET /api/v1/cas',
@@ -197,7 +198,20 @@ describe('the API document', () => {
         `GET ${users}/{user}/certificates`,
         `GET ${users}/{user}/certificates/{digest}`,
         `DELETE ${users}/{user}/certificates/{digest}`,
-        `GET ${users}/{user}/mqusersigncerts`
+        `GET ${users}/{user}/mqusersigncerts`,
+        `DELETE ${mq}/queues/{queue}`,
+        `DELETE ${mq}/queues/{queue}/{place}`,
+        `GET ${mq}/dead-letter`,
+        `GET ${mq}/queues`,
+        `GET ${mq}/queues/{queue}`,
+        `GET ${mq}/queues/{queue}/messages`,
+        `GET ${mq}/queues/{queue}/{kept}`,
+        `PATCH ${mq}/queues/{queue}`,
+        `POST ${mq}/queues`,
+        `POST ${mq}/queues/{queue}/messages`,
+        `POST ${mq}/queues/{queue}/messages/{id}/settle`,
+        `POST ${mq}/queues/{queue}/receive`,
+        `POST ${mq}/queues/{queue}/sender-checks`
       ].toSorted()
     )
   })
