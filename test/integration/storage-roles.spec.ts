@@ -1,6 +1,6 @@
-import { PROCESS_ROLES } from '@app/storage'
+import { ensureRoles, PROCESS_ROLES } from '@app/storage'
 import type pg from 'pg'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { connectClient, createTestDatabase, type TestDatabase, type TestUser } from '../helpers/database.js'
 
 /** PostgreSQL's SQLSTATE for a privilege that is missing. */
@@ -349,4 +349,10 @@ describe('the audit log', () => {
     }
     expect(await attempt('owner', 'TRUNCATE certkeep.audit_event')).toBe('23000')
   })
+})
+
+it('roles are made by many servers of a cluster that start at once', async () => {
+  const { host, port, owner, rolePasswords } = inject('postgres')
+  const settings = { host, port, ...owner, database: 'postgres', applicationName: 'test', poolSize: 1 }
+  await Promise.all(Array.from({ length: 12 }, () => ensureRoles(settings, rolePasswords)))
 })

@@ -8,6 +8,12 @@ import { encodeScramVerifier } from './scram.js'
 /** The SQLSTATEs by which another process may turn out to have created a role first. */
 const EXISTS = new Set(['42710', '23505'])
 
+/** The SQLSTATE, and the words, with which PostgreSQL gives up when two sessions alter one role at once. */
+const OVERTAKEN = { sqlState: 'XX000', message: /tuple concurrently updated/ } as const
+
+/** How often a role is altered again that others alter at the same time. */
+const ATTEMPTS = 10
+
 /** The SQLSTATE of a privilege that is missing. */
 const MISSING_PRIVILEGE = '42501'
 
@@ -32,9 +38,23 @@ export async function ensureRoles(
     for (const { user, verifier } of verifiers) {
       await run(`CREATE ROLE ${user}`).catch(ignoreExisting).catch(explainMissingPrivilege)
       // Neither has a character that needs quoting.
-      await run(`ALTER ROLE ${user} LOGIN PASSWORD '${verifier}'`).catch(explainMissingPrivilege)
+      const alter = () => run(`ALTER ROLE ${user} LOGIN PASSWORD '${verifier}'`)
+      await unlessOvertaken(alter).catch(explainMissingPrivilege)
     }
   })
+}
+
+/** No lock of PostgreSQL reaches over the databases of a cluster, as roles do; so who was overtaken tries again. */
+async function unlessOvertaken(alter: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await alter()
+      return
+    } catch (error) {
+      const overtaken = sqlStateOf(error) === OVERTAKEN.sqlState && OVERTAKEN.message.test(String(error))
+      if (!overtaken || attempt === ATTEMPTS) throw error
+    }
+  }
 }
 
 function ignoreExisting(error: unknown): void {
