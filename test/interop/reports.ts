@@ -137,6 +137,9 @@ interface OcspResponseReport {
   }[]
 }
 
+/** What `JudgeMessages MESSAGE.der…` reports: of each message, in order, whether it is accepted. */
+type JudgementReport = readonly boolean[]
+
 /** Each program of test/interop/java, by its name, and what it reports. */
 export interface JavaReports {
   readonly VerifyFullResponse: FullResponseReport
@@ -145,4 +148,5 @@ export interface JavaReports {
   readonly MakeOnBehalf: OnBehalfReport
   readonly KeystoreCheck: readonly KeystoreReport[]
   readonly VerifyOcspResponse: OcspResponseReport
+  readonly JudgeMessages: JudgementReport
 }
