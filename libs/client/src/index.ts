@@ -68,6 +68,7 @@ export {
   type PemPaths
 } from './installation.js'
 export * from './message-queues.js'
+export type * from './message-queue-types.js'
 export {
   findSubmission,
   loadPending,
@@ -94,5 +95,6 @@ export {
   type RequestType,
   type SigningIdentity
 } from './request-creation.js'
+export { SecurityContexts, type SecurityContext, type SecurityContextSettings } from './security-context.js'
 export { parseSubjectAltName } from './subject-alt-name.js'
 export { Transport, type ConnectionSettings, type Credentials } from './transport.js'

@@ -6,107 +6,22 @@ import {
   judgeMessage,
   parseEnvelope,
   sealMessage,
-  type AcceptedMessage,
-  type MessageClass,
   type MessageLevel,
   type MessageSigner,
-  type NewMessage,
   type Protection
 } from '@app/messaging'
-import { Transport, type ConnectionSettings } from './transport.js'
-
-/** The rights that an account or group can have on a queue. */
-export type QueueRightName = 'write' | 'peek' | 'receive' | 'journal'
-
-/** What is said of a queue. */
-export interface QueueOptions {
-  /** Whether it takes signed messages only (PROPID_Q_AUTHENTICATE). */
-  readonly authenticate?: boolean
-  /** Which of its messages are encrypted (PROPID_Q_PRIV_LEVEL). */
-  readonly privacy?: 'none' | 'optional' | 'body'
-  readonly journaling?: boolean
-  /** Bytes */
-  readonly quota?: number
-  /** Bytes */
-  readonly journalQuota?: number
-  /** The public key that messages are encrypted to; null takes it away. */
-  readonly encryptionKey?: KeyObject | null
-  readonly access?: readonly { readonly sid: string; readonly rights: readonly QueueRightName[] }[]
-}
-
-/** A queue as the server tells of it. */
-export interface QueueInformation {
-  readonly name: string
-  readonly authenticate: boolean
-  readonly privacy: 'none' | 'optional' | 'body'
-  /** SubjectPublicKeyInfo, DER in base64. */
-  readonly encryptionKey: string | null
-  /** The caller's. */
-  readonly rights: readonly QueueRightName[]
-  /** What only the owner sees. */
-  readonly owned?: {
-    readonly journaling: boolean
-    readonly quota: number
-    readonly journalQuota: number
-    readonly waitingBytes: number
-    readonly keptBytes: number
-    readonly access: readonly { readonly sid: string; readonly rights: readonly QueueRightName[] }[]
-    readonly createdAt: string
-  }
-}
-
-/** What of a message its sender chooses; see `MessageFields`. */
-export type MessageProperties = Partial<Omit<NewMessage['fields'], 'destinationQueue'>>
-
-/** How a message is protected: `none` without a signer, `integrity` with one, unless said. */
-export interface SendOptions extends MessageProperties {
-  readonly level?: MessageLevel
-  readonly signer?: MessageSigner
-}
-
-/** A message as the server gives it out. */
-export interface StoredMessage {
-  readonly id: number
-  /** A MESSAGE_CLASS by name; NORMAL for a message, else an acknowledgement or why it is a dead letter. */
-  readonly class: MessageClass
-  readonly messageId: string
-  readonly level: MessageLevel
-  readonly senderSid?: string
-  readonly envelope: string
-  readonly arrivedAt: string
-  readonly receiveBefore?: string
-}
-
-/** One page of what is kept. */
-export interface KeptMessages {
-  readonly items: readonly StoredMessage[]
-  /** The cursor of the next page; absent on the last. */
-  readonly next?: number
-}
-
-/** How messages are taken. */
-export interface ReceiveOptions {
-  /** 1 to 32; 1 if absent. */
-  readonly most?: number
-  /** Seconds to wait for the first; none if absent. */
-  readonly wait?: number
-  /** Seconds until a message that is not settled is delivered again; 60 if absent. */
-  readonly leaseSeconds?: number
-  /** The private keys that its messages may be encrypted to. */
-  readonly keys?: readonly KeyObject[]
-}
-
-/** A message that was taken and passed every check. Settle it, or it is delivered again when its lease ends. */
-export interface ReceivedMessage extends AcceptedMessage {
-  readonly id: number
-  readonly class: MessageClass
-  /** It was received: it leaves the queue. Throws `conflict` when the lease has ended. */
-  complete(): Promise<void>
-  /** The application does not want it (NACK_RECEIVE_REJECTED). Throws as {@link complete}. */
-  reject(): Promise<void>
-  /** Somebody else is to take it. Throws as {@link complete}. */
-  release(): Promise<void>
-}
+import type {
+  KeptMessages,
+  MessageQueueSettings,
+  QueueInformation,
+  QueueOptions,
+  ReceivedMessage,
+  ReceiveOptions,
+  SendOptions,
+  StoredMessage
+} from './message-queue-types.js'
+import type { SecurityContext } from './security-context.js'
+import { Transport } from './transport.js'
 
 const base = '/api/v1/mq/queues'
 const at = (queue: string, ...rest: readonly (string | number)[]): string =>
@@ -118,7 +33,7 @@ export class MessageQueues implements AsyncDisposable {
   /** The keys of queues, once asked for: messages of one sender do not ask again. */
   private readonly encryptionKeys = new Map<string, KeyObject>()
 
-  constructor(settings: ConnectionSettings) {
+  constructor(private readonly settings: MessageQueueSettings) {
     this.transport = new Transport(settings)
   }
 
@@ -154,8 +69,9 @@ export class MessageQueues implements AsyncDisposable {
 
   /**
    * Sends a message and gives its id. That it was taken says nothing of what becomes of it: acknowledgements do. Throws
-   * `MQ_ERROR_CERTIFICATE_NOT_PROVIDED` when it is to be signed and there is no signer, `MQ_ERROR_PUBLIC_KEY_NOT_FOUND`
-   * when it is to be encrypted and the queue has no key, `MQ_ERROR_QUEUE_NOT_FOUND`.
+   * `MQ_ERROR_CERTIFICATE_NOT_PROVIDED` when it is to be signed and there is no signer, `MQ_ERROR_BAD_SECURITY_CONTEXT` for a
+   * context that is not good, `MQ_ERROR_PUBLIC_KEY_NOT_FOUND` when it is to be encrypted and the queue has no key,
+   * `MQ_ERROR_QUEUE_NOT_FOUND`.
    */
   async send(queue: string, body: Uint8Array, options: SendOptions = {}): Promise<string> {
     const envelope = await this.seal(queue, body, options)
@@ -163,7 +79,9 @@ export class MessageQueues implements AsyncDisposable {
   }
 
   /** The envelope of a message, to be sent later. Throws as {@link send}. */
-  async seal(queue: string, body: Uint8Array, { level, signer, ...properties }: SendOptions = {}): Promise<string> {
+  async seal(queue: string, body: Uint8Array, options: SendOptions = {}): Promise<string> {
+    const { level, signer: explicit, securityContext, ...properties } = options
+    const signer = this.signerFor(explicit, securityContext)
     const protection = await this.protectionFor(queue, level ?? (signer === undefined ? 'none' : 'integrity'), signer)
     const own = { messageId: randomUUID(), sentAt: new Date().toISOString() }
     return sealMessage({ fields: { ...own, ...properties, destinationQueue: queue }, body }, protection)
@@ -216,6 +134,16 @@ export class MessageQueues implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.transport.close()
+  }
+
+  private signerFor(explicit?: MessageSigner, context?: SecurityContext): MessageSigner | undefined {
+    if (context === undefined) return explicit
+    const { contexts } = this.settings
+    if (contexts === undefined) {
+      throw new AppError('MQ_ERROR_BAD_SECURITY_CONTEXT', 'The security context is of somebody else.')
+    }
+    const held = contexts.signerOf(context)
+    return explicit === undefined ? held : { ...explicit, sid: held.sid }
   }
 
   private async protectionFor(queue: string, level: MessageLevel, signer?: MessageSigner): Promise<Protection> {

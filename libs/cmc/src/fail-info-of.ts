@@ -167,6 +167,8 @@ const FAIL_INFO_BY_CODE = {
   MQ_ERROR_INSUFFICIENT_RESOURCES: 'tryLater',
   MQ_ERROR_COULD_NOT_GET_USER_SID: 'badRequest',
   MQ_ERROR_MISSING_CONNECTOR_TYPE: 'badRequest',
+  MQ_ERROR_NO_INTERNAL_USER_CERT: 'badRequest',
+  MQ_ERROR_BAD_SECURITY_CONTEXT: 'badRequest',
   MQ_ERROR_CERTIFICATE_NOT_PROVIDED: 'badRequest',
 
   reply_signature_invalid: 'badMessageCheck',

@@ -165,6 +165,11 @@ export const HRESULTS = {
     text: 'There are not enough resources to complete the operation.'
   },
   MQ_ERROR_COULD_NOT_GET_USER_SID: { value: 0xc00e0036, text: "The user's SID could not be retrieved." },
+  MQ_ERROR_NO_INTERNAL_USER_CERT: {
+    value: 0xc00e002f,
+    text: 'No internal certificate is registered, or the registered one is corrupted.'
+  },
+  MQ_ERROR_BAD_SECURITY_CONTEXT: { value: 0xc00e0035, text: 'The security context is not valid.' },
   MQ_ERROR_CERTIFICATE_NOT_PROVIDED: { value: 0xc00e006d, text: 'A certificate is needed and was not provided.' },
   MQ_ERROR_MISSING_CONNECTOR_TYPE: { value: 0xc00e0055, text: 'A property is set that needs a connector type.' },
   MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX: { value: 0xc00e0082, text: 'The signature of the message does not verify.' },

@@ -177,6 +177,8 @@ export const ERROR_CODES = {
   MQ_ERROR_INSUFFICIENT_RESOURCES: 'a limit of queues or security contexts is reached',
   MQ_ERROR_COULD_NOT_GET_USER_SID: 'the caller has no SID of a domain',
   MQ_ERROR_MISSING_CONNECTOR_TYPE: 'a sender sets what only the server or a connector sets',
+  MQ_ERROR_NO_INTERNAL_USER_CERT: 'the caller has no internal certificate, or it is damaged or not registered',
+  MQ_ERROR_BAD_SECURITY_CONTEXT: 'a security context is freed, expired or of somebody else',
   MQ_ERROR_CERTIFICATE_NOT_PROVIDED: 'a message is to be signed and there is no certificate',
 
   // Client side

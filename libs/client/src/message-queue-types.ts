@@ -1,0 +1,106 @@
+import type { KeyObject } from 'node:crypto'
+import type { AcceptedMessage, MessageClass, MessageLevel, MessageSigner, NewMessage } from '@app/messaging'
+import type { SecurityContext, SecurityContexts } from './security-context.js'
+import type { ConnectionSettings } from './transport.js'
+
+/** What `MessageQueues` needs to know. */
+export interface MessageQueueSettings extends ConnectionSettings {
+  /** Whose contexts messages may be signed with. */
+  readonly contexts?: SecurityContexts
+}
+
+/** The rights that an account or group can have on a queue. */
+export type QueueRightName = 'write' | 'peek' | 'receive' | 'journal'
+
+/** What is said of a queue. */
+export interface QueueOptions {
+  /** Whether it takes signed messages only (PROPID_Q_AUTHENTICATE). */
+  readonly authenticate?: boolean
+  /** Which of its messages are encrypted (PROPID_Q_PRIV_LEVEL). */
+  readonly privacy?: 'none' | 'optional' | 'body'
+  readonly journaling?: boolean
+  /** Bytes */
+  readonly quota?: number
+  /** Bytes */
+  readonly journalQuota?: number
+  /** The public key that messages are encrypted to; null takes it away. */
+  readonly encryptionKey?: KeyObject | null
+  readonly access?: readonly { readonly sid: string; readonly rights: readonly QueueRightName[] }[]
+}
+
+/** A queue as the server tells of it. */
+export interface QueueInformation {
+  readonly name: string
+  readonly authenticate: boolean
+  readonly privacy: 'none' | 'optional' | 'body'
+  /** SubjectPublicKeyInfo, DER in base64. */
+  readonly encryptionKey: string | null
+  /** The caller's. */
+  readonly rights: readonly QueueRightName[]
+  /** What only the owner sees. */
+  readonly owned?: {
+    readonly journaling: boolean
+    readonly quota: number
+    readonly journalQuota: number
+    readonly waitingBytes: number
+    readonly keptBytes: number
+    readonly access: readonly { readonly sid: string; readonly rights: readonly QueueRightName[] }[]
+    readonly createdAt: string
+  }
+}
+
+/** What of a message its sender chooses; see `MessageFields`. */
+export type MessageProperties = Partial<Omit<NewMessage['fields'], 'destinationQueue'>>
+
+/** How a message is protected: `none` without a signer or context, `integrity` with one, unless said. */
+export interface SendOptions extends MessageProperties {
+  readonly level?: MessageLevel
+  /** With a certificate and key of the caller's; it wins over the context's, whose SID stays. */
+  readonly signer?: MessageSigner
+  /** With a context, which is made once for many messages. */
+  readonly securityContext?: SecurityContext
+}
+
+/** A message as the server gives it out. */
+export interface StoredMessage {
+  readonly id: number
+  /** A MESSAGE_CLASS by name; NORMAL for a message, else an acknowledgement or why it is a dead letter. */
+  readonly class: MessageClass
+  readonly messageId: string
+  readonly level: MessageLevel
+  readonly senderSid?: string
+  readonly envelope: string
+  readonly arrivedAt: string
+  readonly receiveBefore?: string
+}
+
+/** One page of what is kept. */
+export interface KeptMessages {
+  readonly items: readonly StoredMessage[]
+  /** The cursor of the next page; absent on the last. */
+  readonly next?: number
+}
+
+/** How messages are taken. */
+export interface ReceiveOptions {
+  /** 1 to 32; 1 if absent. */
+  readonly most?: number
+  /** Seconds to wait for the first; none if absent. */
+  readonly wait?: number
+  /** Seconds until a message that is not settled is delivered again; 60 if absent. */
+  readonly leaseSeconds?: number
+  /** The private keys that its messages may be encrypted to. */
+  readonly keys?: readonly KeyObject[]
+}
+
+/** A message that was taken and passed every check. Settle it, or it is delivered again when its lease ends. */
+export interface ReceivedMessage extends AcceptedMessage {
+  readonly id: number
+  readonly class: MessageClass
+  /** It was received: it leaves the queue. Throws `conflict` when the lease has ended. */
+  complete(): Promise<void>
+  /** The application does not want it (NACK_RECEIVE_REJECTED). Throws as {@link complete}. */
+  reject(): Promise<void>
+  /** Somebody else is to take it. Throws as {@link complete}. */
+  release(): Promise<void>
+}
