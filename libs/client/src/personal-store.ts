@@ -136,6 +136,7 @@ export class PersonalStore {
   private decode(content: Buffer): StoredIdentity {
     const certificate = certificateIn(content)
     const keyBlock = content.subarray(content.indexOf('-----END CERTIFICATE-----') + 25)
+    if (!keyBlock.includes('-----BEGIN ')) throw unusable('A certificate of the store has no key.')
     const privateKey = decodePrivateKey(keyBlock, this.options.passphrase)
     requirePair(certificate, privateKey)
     return { certificate, privateKey }
@@ -153,12 +154,17 @@ export class PersonalStore {
 function certificateIn(content: Buffer): Uint8Array {
   const block = decodePem(content.toString('latin1')).find(({ label }) => label === 'CERTIFICATE')
   if (block !== undefined) return block.bytes
-  throw new AppError('key_store_invalid', 'A file of the certificate store has no certificate.')
+  throw unusable('A file of the certificate store has no certificate.')
+}
+
+/** A certificate that is damaged or without its key; of a damaged key alone there is no `part`. */
+function unusable(message: string): AppError {
+  return new AppError('key_store_invalid', message, { part: 'certificate' })
 }
 
 function requirePair(certificate: Uint8Array, privateKey: KeyObject): void {
   if (equalBytes(decodeCertificate(certificate).publicKey.raw, publicHalfOf(privateKey).raw)) return
-  throw new AppError('key_store_invalid', 'The key is not that of the certificate.')
+  throw unusable('The key is not that of the certificate.')
 }
 
 function externalFile(certificate: Uint8Array): string {

@@ -1,7 +1,7 @@
 import { createPublicKey, sign, verify } from 'node:crypto'
 import { AppError, equalBytes, isAppError, systemClock, toHex, type Clock } from '@app/core'
 import { domainOfSid, userCertDigest } from '@app/directory'
-import { signatureAlgorithmOf, type MessageSigner } from '@app/messaging'
+import { heldKeyOf, signatureAlgorithmOf, type MessageSigner } from '@app/messaging'
 import { decodeCertificate } from '@app/x509'
 import type { PersonalStore, StoredIdentity } from './personal-store.js'
 import { Transport, type ConnectionSettings } from './transport.js'
@@ -83,7 +83,8 @@ export class SecurityContexts implements AsyncDisposable {
     const digest = toHex(userCertDigest(identity.certificate))
     const kind = certificate === undefined ? 'internal' : 'external'
     const context = new SecurityContext(this, own.sid, kind, digest, end)
-    this.signers.set(context, { ...identity, sid: own.sid })
+    const privateKey = heldKeyOf(identity.privateKey)
+    this.signers.set(context, { certificate: identity.certificate, privateKey, sid: own.sid })
     return context
   }
 
@@ -160,7 +161,8 @@ async function opening(
     return await read()
   } catch (cause) {
     if (!isAppError(cause) || cause.code === 'MQ_ERROR_CANNOT_OPEN_CERT_STORE') throw cause
-    const isKey = cause.code === 'key_store_locked' || cause.code === 'key_store_invalid'
+    const isKeyFile = cause.code === 'key_store_locked' || cause.code === 'key_store_invalid'
+    const isKey = isKeyFile && cause.evidence['part'] === undefined
     const code = isKey ? 'MQ_ERROR_CORRUPTED_SECURITY_DATA' : unreadable
     throw new AppError(code, `The store has a certificate that cannot be used: ${cause.message}`, {}, { cause })
   }

@@ -1,6 +1,6 @@
-import type { KeyObject } from 'node:crypto'
+import { KeyObject } from 'node:crypto'
 import { AppError } from '@app/core'
-import { CompactEncrypt, CompactSign, compactDecrypt, compactVerify } from 'jose'
+import { CompactEncrypt, compactDecrypt, compactVerify } from 'jose'
 import type { MessageLevel } from './codes.js'
 import {
   encodePlainEnvelope,
@@ -11,13 +11,14 @@ import {
 } from './envelope-parts.js'
 import { parseMessageFields, type MessageFields, type MessageFieldsInput } from './message-fields.js'
 import { certificateKey, encryptionAlgorithmOf, encryptionKeyId, signatureAlgorithmOf } from './message-key.js'
+import { heldKeyOf, signCompact, type HeldKey } from './message-signature.js'
 
 /** What a signed message shows of its sender, and signs with. */
 export interface MessageSigner {
   /** DER */
   readonly certificate: Uint8Array
   /** The certificate's. */
-  readonly privateKey: KeyObject
+  readonly privateKey: KeyObject | HeldKey
   /** That the certificate is registered for. */
   readonly sid: string
 }
@@ -94,15 +95,9 @@ export async function verifyEnvelope(envelope: ParsedEnvelope, level: MessageLev
 }
 
 function sign(fields: MessageFields, body: Uint8Array, { certificate, privateKey }: MessageSigner): Promise<string> {
-  return new CompactSign(body)
-    .setProtectedHeader({
-      alg: signatureAlgorithmOf(privateKey),
-      typ: MESSAGE_TYPE.integrity,
-      crit: ['mq'],
-      x5c: [Buffer.from(certificate).toString('base64')],
-      mq: fields
-    })
-    .sign(privateKey, CRITICAL)
+  const x5c = [Buffer.from(certificate).toString('base64')]
+  const key = privateKey instanceof KeyObject ? heldKeyOf(privateKey) : privateKey
+  return signCompact({ typ: MESSAGE_TYPE.integrity, crit: ['mq'], x5c, mq: fields }, body, key)
 }
 
 function encrypt(fields: MessageFields, signed: string, encryptTo: KeyObject): Promise<string> {
