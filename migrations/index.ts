@@ -38,6 +38,7 @@ import { CreateRegistrations1795231400000 } from './1795231400000-create-registr
 import { CompleteRegistrations1795231401000 } from './1795231401000-complete-registrations.js'
 import { RegisterCertificates1795231600000 } from './1795231600000-register-certificates.js'
 import { QueueMessages1795231700000 } from './1795231700000-queue-messages.js'
+import { PublishCertificates1795231800000 } from './1795231800000-publish-certificates.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -80,5 +81,6 @@ export const migrations = [
   CreateRegistrations1795231400000,
   CompleteRegistrations1795231401000,
   RegisterCertificates1795231600000,
-  QueueMessages1795231700000
+  QueueMessages1795231700000,
+  PublishCertificates1795231800000
 ] as const

@@ -16,6 +16,7 @@ const CLIENT_ROUTES: Readonly<Record<string, 'account' | 'nobody'>> = {
   'GET /api/v1/cas/{ca}/requests/{id}/full-response': 'account',
   'GET /api/v1/cas/{ca}/requests/{id}/full-response/properties/{property}': 'account',
   'GET /api/v1/cas/{ca}/requests/{id}/certificate': 'account',
+  'GET /api/v1/directory/encryption-certificates': 'account',
   'POST /api/v1/directory/users/me/certificates': 'account',
   'POST /api/v1/directory/users/me/certificate-nonces': 'account',
   'GET /api/v1/directory/users/{user}/certificates': 'account',

@@ -309,6 +309,7 @@ describe('a table', () => {
       operator_session: 'console',
       operator_sign_in: 'console',
       principal: 'authority console front',
+      published_certificate: 'console front',
       recovery: 'archive console',
       recovery_agent: 'archive authority console front',
       recovery_approval: 'console',

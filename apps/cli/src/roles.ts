@@ -6,6 +6,7 @@ import { Outcomes, StatusChanges, Steps, Wakeups } from '@app/queue'
 import { ArchiveModule } from '../../archive/src/archive.module.js'
 import { AuthorityModule } from '../../authority/src/authority.module.js'
 import { RegistrationsModule } from '../../console/src/registration/registrations.module.js'
+import { PublishingModule } from '../../front/src/publishing/publishing.module.js'
 import { WebhooksModule } from '../../front/src/webhooks/webhooks.module.js'
 import { systemEntropy } from './administration/administration.js'
 import type { Installation } from './installation.js'
@@ -32,6 +33,7 @@ function createRuntime(installation: Installation, log: Logger): Runtime {
   const wakeups = new Wakeups({ connection: installation.connection(role), log })
   const outcomes = new Outcomes()
   if (installation.config.webhooks.length > 0) outcomes.onNotify(() => wakeups.nudge('webhooks'))
+  if (installation.config.directory.ldap.url !== undefined) outcomes.onNotify(() => wakeups.nudge('publish'))
   return {
     config: installation.config,
     log,
@@ -82,6 +84,13 @@ export function webhooksOf(installation: Installation): readonly DynamicModule[]
   const { roles, webhooks } = installation.config
   if (!roles.includes('front') || webhooks.length === 0) return []
   return [WebhooksModule.register(installation.connection('front'))]
+}
+
+/** Certificates are published by the front, which has the network, and only where there is a server to take them. */
+export function publishingOf(installation: Installation): readonly DynamicModule[] {
+  const { roles, directory } = installation.config
+  if (!roles.includes('front') || directory.ldap.url === undefined) return []
+  return [PublishingModule.register(installation.connection('front'))]
 }
 
 /** What clients register is decided by the console, which keeps the directory and approves, and only where they may. */

@@ -9,6 +9,7 @@ import {
   CrlStore,
   ExchangeKeyStore,
   PrincipalStore,
+  PublicationStore,
   RecoveryNoticeStore,
   RegisteredCertificateStore,
   RequestStore,
@@ -29,6 +30,8 @@ import { CmcRevocation } from './cmc/cmc-revocation.js'
 import { CmcService } from './cmc/cmc.service.js'
 import { DirectoryUsersController } from './directory/directory.controller.js'
 import { InternalIssuance } from './directory/internal-issuance.js'
+import { MailCertificatesController } from './directory/mail-certificates.controller.js'
+import { MailCertificates } from './directory/mail-certificates.service.js'
 import { RegisteredCertificates } from './directory/registered-certificates.service.js'
 import { RegistrationService } from './directory/registration.service.js'
 import { DistributionService } from './distribution/distribution.service.js'
@@ -64,6 +67,7 @@ const stores = [
   CrlStore,
   ExchangeKeyStore,
   PrincipalStore,
+  PublicationStore,
   RecoveryNoticeStore,
   RegisteredCertificateStore,
   RequestStore,
@@ -95,6 +99,7 @@ export class FrontModule {
         EnrollmentController,
         CmcController,
         DirectoryUsersController,
+        MailCertificatesController,
         ErrorsController,
         RecoveryNoticesController,
         ...messagingControllers,
@@ -116,6 +121,7 @@ export class FrontModule {
         FullResponses,
         InternalIssuance,
         KeyBasedRenewal,
+        MailCertificates,
         OcspService,
         OcspSigners,
         OwnRequests,

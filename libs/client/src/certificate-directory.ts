@@ -54,6 +54,19 @@ export interface RegisteredCertificate {
   readonly registeredAt: string
 }
 
+/** A certificate to which mail can be, or could once be, encrypted. */
+export interface MailCertificate {
+  readonly serialNumber: string
+  readonly subject: string
+  readonly notBefore: string
+  readonly notAfter: string
+  readonly publishedAt: string
+  readonly state: 'good' | 'not_yet_valid' | 'expired' | 'revoked'
+  readonly revokedAt?: string
+  /** DER in base64. */
+  readonly certificate: string
+}
+
 interface RegistrationAnswer {
   readonly hresult: string
   readonly code: RegistrationCode
@@ -122,8 +135,25 @@ export class CertificateDirectory implements AsyncDisposable {
     return (await this.transport.call({ path: at(user, 'mqusersigncerts') })).body
   }
 
+  /** The certificate to which mail for an address is encrypted now. Throws `not_found`. */
+  async findEncryptionCertificate(mail: string): Promise<MailCertificate> {
+    const [current] = await this.mailCertificates(mail, false)
+    if (current !== undefined) return current
+    throw new AppError('not_found', `There is no certificate for "${mail}".`)
+  }
+
+  /** All certificates to which mail for an address was ever encrypted, the newest first. Throws `not_found`. */
+  listEncryptionCertificates(mail: string): Promise<readonly MailCertificate[]> {
+    return this.mailCertificates(mail, true)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.transport.close()
+  }
+
+  private async mailCertificates(mail: string, history: boolean): Promise<readonly MailCertificate[]> {
+    const path = '/api/v1/directory/encryption-certificates'
+    return (await this.transport.json<{ items: MailCertificate[] }>({ path, query: { mail, history } })).items
   }
 
   /** Where the store has the key, its possession is proved: a server may ask for that. */

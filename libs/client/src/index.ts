@@ -26,6 +26,7 @@ export {
 export {
   CertificateDirectory,
   type CertificateDirectorySettings,
+  type MailCertificate,
   type RegisteredCertificate,
   type RegisterOptions,
   type Registration

@@ -20,6 +20,7 @@ export const STEPS = {
   'recovery-packages': 'authority',
   audit: 'authority',
   webhooks: 'front',
+  publish: 'front',
   registrations: 'console'
 } as const
 

@@ -40,7 +40,10 @@ const ENROLLMENT: MeaningsOf<typeof E> = {
   INCLUDE_SYMMETRIC_ALGORITHMS: ['ca', 'The certificate has the S/MIME capabilities AES-256, AES-192 and AES-128.'],
   PEND_ALL_REQUESTS: ['ca', 'Every request waits for an officer.'],
   PUBLISH_TO_KRA_CONTAINER: ['client', 'The certificate is for a recovery agent; "agent add" publishes it here.'],
-  PUBLISH_TO_DS: ['nobody', 'AD CS would write the certificate to the account in AD.'],
+  PUBLISH_TO_DS: [
+    'ca',
+    'The certificate is published to the account (userCertificate), here and in a directory of the settings.'
+  ],
   AUTO_ENROLLMENT_CHECK_USER_DS_CERTIFICATE: [
     'client',
     'A client does not enroll by itself while the account in AD has a certificate of the template.'

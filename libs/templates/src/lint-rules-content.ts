@@ -160,7 +160,6 @@ const IGNORED = [
     bit: ENROLLMENT_FLAG.ISSUANCE_POLICIES_FROM_REQUEST,
     name: 'ISSUANCE_POLICIES_FROM_REQUEST'
   },
-  { member: 'enrollmentFlags', bit: ENROLLMENT_FLAG.PUBLISH_TO_DS, name: 'PUBLISH_TO_DS' },
   { member: 'generalFlags', bit: GENERAL_FLAG.DO_NOT_PERSIST_IN_DB, name: 'DO_NOT_PERSIST_IN_DB' },
   { member: 'privateKeyFlags', bit: PRIVATE_KEY_FLAG.ATTEST_PREFERRED, name: 'ATTEST_PREFERRED' }
 ] as const

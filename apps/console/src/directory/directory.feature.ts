@@ -1,11 +1,12 @@
-import { DirectoryStore, GroupStore, PrincipalStore, RoleStore } from '@app/storage'
+import { DirectoryStore, GroupStore, PrincipalStore, PublicationStore, RoleStore } from '@app/storage'
 import type { ConsoleFeature } from '../console-feature.js'
 import { DirectoryController } from './directory.controller.js'
+import { PublicationsController } from './publications.controller.js'
 import { DirectoryService } from './directory.service.js'
 
 /** Users, computers and groups. */
 export const directoryFeature: ConsoleFeature = {
-  controllers: [DirectoryController],
+  controllers: [PublicationsController, DirectoryController],
   providers: [DirectoryService],
-  stores: [DirectoryStore, GroupStore, PrincipalStore, RoleStore]
+  stores: [DirectoryStore, GroupStore, PrincipalStore, PublicationStore, RoleStore]
 }

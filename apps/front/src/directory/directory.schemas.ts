@@ -59,3 +59,31 @@ export type RegisterBody = z.infer<typeof registerBody>
 export type RegistrationView = z.infer<typeof registrationView>
 export type NonceView = z.infer<typeof nonceView>
 export type RegisteredListView = z.infer<typeof registeredListView>
+
+/** Whose certificate is wanted, and whether all that ever were. */
+export const mailQuery = z.object({
+  mail: z.string().min(3).max(320).describe('A mail address, whatever its case.'),
+  history: z.stringbool().default(false).describe('Those that are expired or revoked too.')
+})
+
+const mailCertificateView = z.object({
+  serialNumber: z.string(),
+  subject: z.string(),
+  notBefore: z.string(),
+  notAfter: z.string(),
+  publishedAt: z.string(),
+  state: z.enum(['good', 'not_yet_valid', 'expired', 'revoked']),
+  revokedAt: z.string().optional(),
+  certificate: z.string().describe('DER in base64.')
+})
+
+/** The certificates to which mail for an address is encrypted, the newest first. */
+export const mailCertificatesView = z.object({
+  mail: z.string(),
+  current: z.string().optional().describe('The serial number of the one to use now.'),
+  items: z.array(mailCertificateView)
+})
+
+export type MailQuery = z.infer<typeof mailQuery>
+export type MailCertificateView = z.infer<typeof mailCertificateView>
+export type MailCertificatesView = z.infer<typeof mailCertificatesView>

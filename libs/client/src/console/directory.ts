@@ -36,6 +36,17 @@ export interface NewAccount extends AccountAttributes {
   readonly groups?: readonly string[]
 }
 
+/** A certificate that the LDAP server has not taken so far. */
+export interface FailingPublication {
+  readonly id: string
+  readonly account: string
+  readonly serialNumber: string
+  readonly publishedAt: string
+  readonly attempts: number
+  /** Why the last attempt was in vain. */
+  readonly error: string
+}
+
 /** What the list of the directory is narrowed by. */
 export interface DirectoryQuery extends PageOptions {
   readonly kind?: DirectoryEntry['kind']
@@ -101,6 +112,11 @@ export class Directory {
 
   async removeMember(group: string, member: string): Promise<void> {
     await this.transport.call({ method: 'DELETE', path: at(group, 'members', member) })
+  }
+
+  /** Certificates that the LDAP server of the settings has not taken so far. */
+  publications(options: PageOptions = {}): Promise<ListPage<FailingPublication>> {
+    return this.transport.json({ path: `${base}/publications`, query: { ...options } })
   }
 
   tokens(id: string): Promise<{ readonly items: readonly TokenInfo[] }> {

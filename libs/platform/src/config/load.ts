@@ -85,6 +85,13 @@ function completeConfig(settings: Settings, file: string | undefined): Config {
   if ((issuer === undefined) !== (clientId === undefined)) {
     problems.push('oidc.issuer and oidc.clientId belong together; one is set without the other')
   }
+  const { ldap } = settings.directory
+  if ((ldap.url === undefined) !== (ldap.base === undefined)) {
+    problems.push('directory.ldap.url and directory.ldap.base belong together; one is set without the other')
+  }
+  if ((ldap.bindDn === undefined) !== (ldap.passwordFile === undefined)) {
+    problems.push('directory.ldap.bindDn and directory.ldap.passwordFile belong together; one is set without the other')
+  }
   if (problems.length > 0) throw invalid(problems)
 
   const name = bracketed(settings.hostNames[0] ?? 'localhost')
@@ -97,6 +104,10 @@ function completeConfig(settings: Settings, file: string | undefined): Config {
     https: { ...settings.https, ...resolved({ certificateFile, keyFile }) },
     oidc: { ...settings.oidc, ...resolved({ clientSecretFile, trustFile }) },
     ca: resolved({ passphraseFile }),
+    directory: {
+      ...settings.directory,
+      ldap: { ...ldap, ...resolved({ passwordFile: ldap.passwordFile, trustFile: ldap.trustFile }) }
+    },
     audit: { ...settings.audit, ...resolved({ checkpointFile: settings.audit.checkpointFile }) },
     webhooks: webhooks.map(({ secretFile, trustFile, ...webhook }) => ({
       ...webhook,

@@ -290,6 +290,8 @@ export const PATH_SETTINGS: readonly (readonly string[])[] = [
   ['oidc', 'trustFile'],
   ['ca', 'passphraseFile'],
   ['audit', 'checkpointFile'],
+  ['directory', 'ldap', 'passwordFile'],
+  ['directory', 'ldap', 'trustFile'],
   ['webhooks', '*', 'secretFile'],
   ['webhooks', '*', 'trustFile']
 ]
