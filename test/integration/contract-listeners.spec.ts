@@ -193,6 +193,7 @@ describe('the API document', () => {
         'GET /api/v1/errors/{hresult}',
         'POST /cmc/{ca}',
         'GET /api/v1/recovery-notices',
+        'GET /api/v1/directory/encryption-certificates',
         `POST ${users}/me/certificates`,
         `POST ${users}/me/certificate-nonces`,
         `GET ${users}/{user}/certificates`,
