@@ -355,5 +355,6 @@ describe('the audit log', () => {
 it('roles are made by many servers of a cluster that start at once', async () => {
   const { host, port, owner, rolePasswords } = inject('postgres')
   const settings = { host, port, ...owner, database: 'postgres', applicationName: 'test', poolSize: 1 }
-  await Promise.all(Array.from({ length: 12 }, () => ensureRoles(settings, rolePasswords)))
+  const servers = Array.from({ length: 12 }, () => ensureRoles(settings, rolePasswords))
+  await expect(Promise.all(servers)).resolves.toHaveLength(12)
 })

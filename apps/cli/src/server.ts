@@ -31,16 +31,12 @@ import {
   CoverageStore,
   DrillStore,
   openDatabase,
-  PublicationStore,
   RecoveryStore
 } from '@app/storage'
 import { DistributionService, type PublicFile } from '../../front/src/distribution/distribution.service.js'
 import { ConsoleModule } from '../../console/src/console.module.js'
 import { OcspService } from '../../front/src/ocsp/ocsp.service.js'
 import { FrontModule } from '../../front/src/front.module.js'
-import { ManagementPoint } from '../../front/src/registration/management-point.js'
-import { registerPublicationMetrics } from '../../front/src/publishing/publication-metrics.js'
-import { WebhookRecording } from '../../front/src/webhooks/webhook-recording.js'
 import { CaSetup } from '../../authority/src/ca/ca-setup.js'
 import { describeApi } from './api-document.js'
 import { localActor, systemEntropy } from './administration/administration.js'
@@ -49,7 +45,7 @@ import { inviteAdministrator } from './administration/operator-actions.js'
 import { openInstallation, type Installation } from './installation.js'
 import { listenerIdentity, requireListenerIdentity, type ListenerIdentity } from './listener-identity.js'
 import { startRegistrationListeners } from './registration-listeners.js'
-import { publishingOf, registrationsOf, startRoles, webhooksOf, workerRoles } from './roles.js'
+import { beginFront, publishingOf, registrationsOf, startRoles, webhooksOf, workerRoles } from './roles.js'
 import { lifeRecordOf } from './server-events.js'
 
 const firstCaName = 'Certkeep Root CA'
@@ -194,11 +190,7 @@ async function startHttps(
   await https.app.init()
   refusals = new RefusalLog(https.app.get(AuditLog), runtime.clock, log)
   if (config.roles.includes('console')) watchForOperators(https.app, { config, metrics, health, clock: runtime.clock })
-  if (config.roles.includes('front')) await https.app.get(WebhookRecording).begin(config, metrics)
-  if (config.roles.includes('front') && config.registration.enabled) await https.app.get(ManagementPoint).open()
-  if (config.roles.includes('front') && config.directory.ldap.url !== undefined) {
-    registerPublicationMetrics(metrics.registry, https.app.get(PublicationStore))
-  }
+  if (config.roles.includes('front')) await beginFront(https.app, config, metrics)
   health.add('database', async () => void (await https.app.get(CaStore).list()))
 
   const identity = listenerIdentity(https.app, config)
