@@ -27,7 +27,8 @@ function withoutVectors(): string[] {
 const projects = [
   project('unit', ['apps/**/*.spec.ts', 'libs/**/*.spec.ts']),
   project('vectors', ['test/vectors/**/*.spec.ts', 'test/fuzz/**/*.spec.ts'], { testTimeout: 120_000 }),
-  project('integration', ['test/integration/**/*.spec.ts'], { testTimeout: 60_000, hookTimeout: 120_000, globalSetup })
+  project('integration', ['test/integration/**/*.spec.ts'], { testTimeout: 60_000, hookTimeout: 120_000, globalSetup }),
+  project('fault', ['test/fault/**/*.spec.ts'], { testTimeout: 300_000, hookTimeout: 120_000, globalSetup })
 ]
 
 // These need programs that npm does not bring; asked for, a missing one is a failure.

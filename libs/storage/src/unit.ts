@@ -36,7 +36,9 @@ export async function inTransaction<T>(dataSource: DataSource, work: (unit: Unit
     await translated(runner.startTransaction())
     runners.set(unit, runner)
     const result = await work(unit)
+    // failpoint: transaction.worked
     await translated(runner.commitTransaction())
+    // failpoint: transaction.committed
     return result
   } catch (error) {
     await rollBack(runner)

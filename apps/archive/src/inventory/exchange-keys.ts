@@ -90,6 +90,7 @@ export class ExchangeKeys {
       // A request that came while the certificate was valid may be wrapped to it and wait for its approval still.
       if (key.notAfter === null || (await this.archive.hasEnvelopesFrom(key.notAfter))) continue
       await this.keyStore.destroy(key.keyReference)
+      // failpoint: exchange-key.destroyed
       this.decrypters.delete(key.id)
       await this.keys.destroy(key.id, because, now)
     }
@@ -115,6 +116,7 @@ export class ExchangeKeys {
   private async generate(caId: CaId): Promise<void> {
     // RSA whatever the CA's own key is: Windows clients know no other key transport.
     const { reference, publicKey } = await this.keyStore.generate('rsa-2048', `exchange-${caId}`)
+    // failpoint: exchange-key.generated
     const createdAt = this.clock.now()
     const key = { caId, keyReference: reference, publicKey: Buffer.from(publicKey.raw), imported: false, createdAt }
     await this.keys.add(key, because)

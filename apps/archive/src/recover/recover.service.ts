@@ -30,10 +30,13 @@ export class RecoverService implements OnApplicationBootstrap {
   private async run(now: Date): Promise<StepRun> {
     // 1. What nobody decided or released in its time, before anything is prepared for it.
     const expired = await this.recoveries.expire(now, sweepSize)
+    // failpoint: recover.expired
     // 2. The shares of each recovery that is open: one transaction for each, so that a bad one holds back no other.
     const prepared = await this.each(unit => this.recoveries.readUnprepared(unit, 1), this.prepare.bind(this), now)
+    // failpoint: recover.shares-committed
     // 3. The package of each that is released.
     const packed = await this.each(unit => this.recoveries.readUnpacked(unit, 1, now), this.pack.bind(this), now)
+    // failpoint: recover.packages-committed
     // 4. The owners whose time has come to be told.
     const told = await this.recoveries.tellOwners(now, sweepSize)
     const more = [prepared, packed].includes(batchSize) || [expired, told].includes(sweepSize)
@@ -74,7 +77,9 @@ export class RecoverService implements OnApplicationBootstrap {
   private async prepare(unit: Unit, recovery: RecoveryToPrepare, key: SealedKey, now: Date): Promise<void> {
     try {
       const shares = await this.keys.shares(key, recovery.agentIds)
+      // failpoint: recover.shares-read
       await this.recoveries.prepare(unit, recovery.id, shares, now)
+      // failpoint: recover.shares-stored
     } catch (error) {
       if (!isAppError(error) || error.code === 'unavailable' || error.code === 'internal') throw error
       this.log.error({ error, recoveryId: recovery.id }, 'A sealed key cannot be read, and is not recovered.')

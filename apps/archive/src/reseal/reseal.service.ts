@@ -61,12 +61,15 @@ export class ResealService implements OnApplicationBootstrap {
     const prepared = await this.work.prepare(id, { limit: batchSize, ahead, now }, keys =>
       Promise.resolve(keys.map(key => this.prepared(key, agents)))
     )
+    // failpoint: reseal.prepared
     // 2. New forms beside the old ones.
     const stored = await this.work.store(id, batchSize, now, parts =>
       Promise.resolve(parts.map(part => this.resealed(part, agents)))
     )
+    // failpoint: reseal.stored
     // 3. Those that the successor has verified, in the place of the old ones.
     const { put, again } = await this.work.put(id, batchSize, now)
+    // failpoint: reseal.put
     const moved = prepared + stored + put + again
     if (moved > 0) return moved
     return (await this.work.complete(id, now)) === 'more' ? 1 : 0

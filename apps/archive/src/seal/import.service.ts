@@ -71,8 +71,10 @@ export class ImportService {
       await this.imports.fail(unit, id, failure, { actor: 'role:archive' }, now)
       return
     }
+    // failpoint: import.sealed
     // 2. One transaction: the key in the archive with its certificate's request, the envelope out, the events.
     await this.imports.finish(unit, id, form)
+    // failpoint: import.finished
   }
 
   private async sealed(claimed: KeyImportToSeal, { agentsFor, decrypterFor, now }: Run): Promise<SealedForm> {

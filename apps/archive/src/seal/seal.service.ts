@@ -52,19 +52,24 @@ export class SealService {
         unit,
         rows.map(row => row.id)
       )
+      // failpoint: seal.envelopes-read
       // 2. Open, check the pair, seal, parse the result back.
       const batch = { now, agentsFor: this.agents.batch(now), decrypterFor: this.exchangeKeys.batch() }
       const outcomes = await Promise.all(rows.map(row => this.outcomeOf(row, envelopes.get(row.id), batch, unit)))
+      // failpoint: seal.keys-sealed
       // 3. One transaction: sealed keys in, envelopes out, every row moved with its event.
       moves = rows.flatMap((row, index) => moveFor(row, outcomes[index]))
       const sealed = outcomes.flatMap(outcome => (outcome.kind === 'sealed' ? [outcome.key] : []))
       const refused = moves.filter(move => move.to === 'failed').map(move => move.id)
       const later = rows.filter((_, index) => outcomes[index]?.kind === 'later').map(row => row.id)
       await this.archive.seal(unit, sealed)
+      // failpoint: seal.keys-stored
       await this.archive.dropEnvelopes(unit, refused)
       await this.requests.lease(unit, later, new Date(now.getTime() + retryAfter))
       await this.requests.moveAll(unit, moves, now)
+      // failpoint: seal.moved
     })
+    // failpoint: seal.committed
     const next = moves.map(move => (move.to === 'sealed' ? 'issue' : 'respond'))
     return { more: taken === batchSize, next: [...new Set(next)] }
   }

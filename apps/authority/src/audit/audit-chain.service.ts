@@ -61,6 +61,7 @@ export class AuditChain {
   private async link(): Promise<Linked | undefined> {
     this.settled ??= (await this.chain.findLastCheckpoint())?.settled ?? 0
     const linked = await this.chain.link(this.settled, batch)
+    // failpoint: audit.linked
     if (linked !== undefined) this.settle(linked, this.settled)
     return linked
   }
@@ -84,8 +85,10 @@ export class AuditChain {
   private async sign({ position, hash }: Linked): Promise<void> {
     const facts = { position, hash, settled: this.settled ?? 0, at: this.clock.now() }
     const { checkpoint, key } = await this.keys.sign(facts)
+    // failpoint: audit.checkpoint-signed
     try {
       await this.chain.addCheckpoint(checkpoint, key)
+      // failpoint: audit.checkpoint-stored
     } catch (error) {
       // Another process has signed the same position.
       if (isAppError(error, 'conflict')) return

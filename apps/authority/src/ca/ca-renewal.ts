@@ -81,8 +81,10 @@ export class CaRenewal {
     // 1. Which key, recorded before it signs anything.
     const awaited = (await this.cas.findAwaited(ca.id)) ?? (await this.begin({ ca, present }, settings))
     const renewal = { ca, present, awaited, because }
+    // failpoint: renewal.key-recorded
     // 2. The root certificate: its serial number and exact bytes, committed; then signed and recorded.
     const certificate = await this.signRoot(renewal, settings.validityYears * yearSeconds)
+    // failpoint: renewal.root-signed
     // 3. The cross certificates likewise; recorded together with the root's coming into use.
     const crossCertificates = await this.complete(renewal, certificate)
     const { certIndex, keyIndex } = awaited

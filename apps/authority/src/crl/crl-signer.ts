@@ -46,6 +46,7 @@ export class CrlSigner {
   async publish(ca: IssuingCa, kind: CrlKind, schedule: CrlSchedule, because: Because): Promise<number> {
     // 1. The number before anything that it will be on: whoever takes a higher one reads no older state than this.
     const number = await this.crls.nextNumber(ca.id)
+    // failpoint: crl.numbered
     // Everything up to this change is committed, and so is in the entries that are read after it.
     const { last } = await this.revocations.changesOf(ca.id, ca.keyIndex)
     const plan = await this.plan(ca, kind, schedule, last)
@@ -53,16 +54,20 @@ export class CrlSigner {
     for await (const page of plan.pages) {
       for (const row of page) entries.add(crlEntryOf(row, plan.row.thisUpdate))
     }
+    // failpoint: crl.entries-read
     // 2. Intent: the number and the digest of the exact bytes.
     const tbs = this.encode(ca, plan, schedule, number, entries)
     const tbsDigest = createHash('sha256').update(tbs).digest()
     const { caId, keyIndex } = plan.row
     await this.crls.intend({ caId, keyIndex, kind, number, tbsDigest, intendedAt: this.clock.now() })
+    // failpoint: crl.intent-committed
     // 3. Sign, and 4. record.
     const signature = await ca.signer.sign(tbs)
     verify(ca, tbs, signature)
     const crl = encodeCrl(tbs, ca.signer.scheme, signature)
+    // failpoint: crl.signed
     await this.crls.add({ ...plan.row, number, entries: entries.length, crl }, because)
+    // failpoint: crl.published
     return number
   }
 

@@ -30,8 +30,11 @@ export class EvaluateService {
     const taken = await this.requests.withClaimed('evaluate', { limit: batchSize, now }, async (rows, unit) => {
       const facts = this.facts.batch(rows, now)
       moves = await Promise.all(rows.map(row => this.judge(row, facts, now)))
+      // failpoint: evaluate.judged
       await this.requests.moveAll(unit, moves, now)
+      // failpoint: evaluate.moved
     })
+    // failpoint: evaluate.committed
     return { more: taken === batchSize, next: [...new Set(moves.map(stepAfter))] }
   }
 

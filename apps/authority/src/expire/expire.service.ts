@@ -24,6 +24,7 @@ export class ExpireService implements OnApplicationBootstrap {
   private async run(now: Date): Promise<StepRun> {
     const taken = await this.requests.withClaimed('expire', { limit: batchSize, now }, async (rows, unit) => {
       await this.requests.moveAll(unit, rows.map(expired), now)
+      // failpoint: expire.moved
     })
     return { more: taken === batchSize, next: taken > 0 ? ['respond'] : [] }
   }

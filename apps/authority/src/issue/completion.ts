@@ -57,6 +57,7 @@ export class Completion {
   ): Promise<{ readonly issued: readonly RequestId[]; readonly failure?: Error }> {
     const attempts = await Promise.allSettled(orders.map(order => this.sign(order, now)))
     const signed = attempts.flatMap(attempt => (attempt.status === 'fulfilled' ? [attempt.value] : []))
+    // failpoint: issue.signed
     if (signed.length > 0) await this.record(signed, now)
     const failed = attempts.find(attempt => attempt.status === 'rejected')
     return {
@@ -71,14 +72,17 @@ export class Completion {
         unit,
         signed.map(({ issued }) => issued)
       )
+      // failpoint: issue.certificates-stored
       const won = await this.requests.moveAll(unit, signed.map(moveOf), now)
       if (won.size !== signed.length) {
         throw new AppError('conflict', 'A request was decided otherwise while its certificate was being signed.')
       }
+      // failpoint: issue.moved
       await this.responses.put(
         unit,
         signed.map(({ response }) => response)
       )
+      // failpoint: issue.responses-stored
       await this.certifyExchangeKeys(unit, signed, now)
     })
   }

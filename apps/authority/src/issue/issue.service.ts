@@ -41,18 +41,23 @@ export class IssueService {
     let orders: readonly Order[] = []
     const taken = await this.requests.withClaimed('issue', { limit: batchSize, now }, async (rows, unit) => {
       orders = await this.reserve(rows, unit, now)
+      // failpoint: issue.reserved
     })
+    // failpoint: issue.intent-committed
     const run: StepRun = { more: taken === batchSize, next: orders.length < taken ? ['respond'] : [] }
     if (orders.length === 0) return run
     // 2. Sign, and 3. record.
     const { issued, failure } = await this.completion.complete(orders, now)
+    // failpoint: issue.recorded
     answered(issued)
+    // failpoint: issue.answered
     if (failure !== undefined) throw failure
     return run
   }
 
   private async reserve(rows: readonly RequestRow[], unit: Unit, now: Date): Promise<readonly Order[]> {
     await this.abandonEarlier(rows, unit, now)
+    // failpoint: issue.earlier-abandoned
     const facts = this.facts.batch(rows, now)
     // Only what waited for an officer can have been edited.
     const waited = rows.filter(row => row.pendingUntil !== null).map(row => row.id)
@@ -69,6 +74,7 @@ export class IssueService {
     const reservations = ready.map(({ reservation }) => reservation)
     const ids = ready.map(({ order }) => order.row.id)
     await this.certificates.reserve(unit, reservations)
+    // failpoint: issue.serials-reserved
     await this.requests.lease(unit, ids, new Date(now.getTime() + leaseTime))
     await this.requests.moveAll(unit, refusals, now)
     return ready.map(attempt => attempt.order)

@@ -51,12 +51,15 @@ export class PackageSigner implements OnApplicationBootstrap {
     // 2. What will be signed, written down.
     const toSign = row.toSign ?? (await this.intend(row, ca, certificate))
     if (toSign === undefined) return
+    // failpoint: package.intent-committed
     // 3. Sign that and nothing else; the first signature is kept.
     const signed = await this.build(row, ca, certificate, data => {
       if (!equalBytes(data, toSign)) throw new AppError('internal', 'A recovery would be signed in another form.')
       return ca.signer.sign(data)
     })
+    // failpoint: package.signed
     await this.packages.finish(row.recoveryId, toSign, signed, this.clock.now())
+    // failpoint: package.finished
   }
 
   /** Undefined when another process was faster. */

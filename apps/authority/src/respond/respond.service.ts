@@ -29,13 +29,16 @@ export class RespondService {
     const taken = await this.requests.withClaimed('respond', { limit: batchSize, now }, async (rows, unit) => {
       const attempts = await Promise.allSettled(rows.map(row => this.respond(row, now)))
       const responses = attempts.flatMap(attempt => (attempt.status === 'fulfilled' ? [attempt.value] : []))
+      // failpoint: respond.signed
       await this.responses.put(unit, responses)
+      // failpoint: respond.stored
       // One bad row never holds back its batch; it is tried again later.
       const later = rows.filter((_, index) => attempts[index]?.status === 'rejected').map(row => row.id)
       await this.requests.lease(unit, later, new Date(now.getTime() + retryAfter))
       ids = responses.map(response => response.requestId)
       failure = attempts.find(attempt => attempt.status === 'rejected')?.reason as Error | undefined
     })
+    // failpoint: respond.committed
     answered(ids)
     if (failure !== undefined) throw failure
     return { more: taken === batchSize, next: [] }

@@ -50,6 +50,7 @@ export class RevocationsService {
       ...expected(which)
     }
     await this.revocations.revoke(row, revocation, becauseOf(operator, comment), now)
+    // failpoint: revoke.committed
     return this.changed(row, which, operator)
   }
 
@@ -62,6 +63,7 @@ export class RevocationsService {
     const row = await this.permitted(which, operator)
     const { expectedChange } = expected(which)
     await this.revocations.release(row, expectedChange, becauseOf(operator, comment), this.clock.now())
+    // failpoint: unrevoke.committed
     return this.changed(row, which, operator)
   }
 

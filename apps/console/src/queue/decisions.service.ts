@@ -41,6 +41,7 @@ export class DecisionsService {
     const past = await this.decisions.list(requestId)
     if (isRepetition(seen, past, wanted, operator)) return this.access.item(requestId, operator)
     judge(seen, past, wanted, operator)
+    // failpoint: decide.judged
     // 2. The same again while nobody else decides, and the decision with its move.
     try {
       await this.database.transaction(unit => this.record(unit, requestId, wanted, operator))
@@ -49,8 +50,10 @@ export class DecisionsService {
       this.wake(EVERY_STEP)
       throw error
     }
+    // failpoint: decide.committed
     // 3. Whatever is due now. A lost wake-up is found by the sweep.
     this.wake(stepsAfter(wanted.verdict, seen))
+    // failpoint: decide.woken
     return this.access.item(requestId, operator)
   }
 
@@ -94,6 +97,7 @@ export class DecisionsService {
     const request = await this.decisions.lock(unit, id)
     const past = await this.decisions.list(id, unit)
     const effect = judge(request, past, wanted, operator)
+    // failpoint: decide.locked
     const decision = {
       requestId: id,
       round: request.round,

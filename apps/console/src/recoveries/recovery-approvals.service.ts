@@ -34,6 +34,7 @@ export class RecoveryApprovals {
     // 1. Whether the operator may, and with which agent.
     const { recovery, agentId } = await this.approvers.judge(id, body.agentId, operator)
     const transferred = transferredOf(body, recovery)
+    // failpoint: recovery.approval-judged
     // 2. The same again while nobody else approves, and the approval: with the last that is needed the window opens.
     const approval = {
       recoveryId: recovery.id,
@@ -53,6 +54,7 @@ export class RecoveryApprovals {
         { cause: error }
       )
     }
+    // failpoint: recovery.approval-committed
     return this.access.show(id, operator)
   }
 
@@ -74,6 +76,7 @@ export class RecoveryApprovals {
     const past = await this.recoveries.listApprovals(recoveryId, unit)
     const at = this.clock.now()
     requireApprovable(recovery, past, principalId, at)
+    // failpoint: recovery.approval-locked
     const given = (await this.recoveries.listCounted(recoveryId, at, unit)).length + 1
     const because = { actor: principalName }
     const complete = { ...approval, at }

@@ -36,6 +36,7 @@ export class RecoveryDelivery {
     const bytes = await this.prepared.package(recovery.id)
     const shares = await this.sharesOf(recovery)
     const { certificate, chain } = await this.certificates.of(recovery)
+    // failpoint: deliver.read
     // 3. That it is handed out, and to whom.
     const now = this.clock.now()
     requireFetchable(recovery, operator.principal.id, now)
@@ -51,6 +52,7 @@ export class RecoveryDelivery {
         detail: { requestId: recovery.requestId, mode, agentIds: shares.map(({ agentId }) => String(agentId)) }
       }
     ])
+    // failpoint: deliver.recorded
     return { recoveryId: recovery.id, mode, package: toBase64(bytes), shares, certificate, chain }
   }
 

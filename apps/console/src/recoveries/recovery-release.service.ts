@@ -35,10 +35,12 @@ export class RecoveryRelease {
       const now = this.clock.now()
       const counted = await this.recoveries.listCounted(recoveryId, now, unit)
       requireReleasable(recovery, operator.principal.id, counted.length, now)
+      // failpoint: release.judged
       const notifyAt = new Date(now.getTime() + this.config.recovery.ownerNoticeHours * HOUR)
       if (await this.recoveries.release(unit, recoveryId, now, notifyAt, { actor: operator.name })) return
       throw new AppError('internal', `Recovery ${id} moved while it was locked.`, { recoveryId })
     })
+    // failpoint: release.committed
     this.wakeups.nudge('recoveries')
     return this.access.show(id, operator)
   }

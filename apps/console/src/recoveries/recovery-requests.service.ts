@@ -55,6 +55,7 @@ export class RecoveryRequests {
       },
       { actor: operator.name }
     )
+    // failpoint: recovery.requested
     // 4. The archive puts the agents' shares beside it. A lost wake-up is found by the sweep.
     this.wakeups.nudge('recoveries')
     return this.access.show(id, operator)

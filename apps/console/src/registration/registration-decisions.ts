@@ -83,8 +83,10 @@ export class RegistrationDecisions {
     if (read !== undefined) {
       const facts = await this.factsOf(message, read, client, place.site)
       await this.rows.register(client, facts, because, this.clock.now(), unit)
+      // failpoint: registration.registered
       const row = await this.rows.lock(client.smsid, unit)
       if (row !== undefined) await this.accounts.provide(row, because, unit)
+      // failpoint: registration.account-provided
     }
     await this.rows.settle(message, 'done', unit)
   }

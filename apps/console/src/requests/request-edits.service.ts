@@ -62,6 +62,7 @@ export class RequestEdits {
         reason: reason ?? null
       } as const
       await this.decisions.edit(unit, decision, edits)
+      // failpoint: edit.recorded
     })
     return this.access.item(requestId, operator)
   }

@@ -76,6 +76,7 @@ export class CmcRevocation {
     const because = { actor: call.requester.name, detail: { by: 'cmc' } }
     await this.database.transaction(async unit => {
       await this.revocations.revokeOwn(row, row.principalId, why, because, now, unit)
+      // failpoint: cmc-revoke.recorded
       await this.answers.add(unit, {
         ...message,
         bodyPartId,
@@ -85,6 +86,7 @@ export class CmcRevocation {
         createdAt: now
       })
     })
+    // failpoint: cmc-revoke.committed
     this.wakeups.nudge('crl')
   }
 

@@ -70,6 +70,7 @@ export class MessageArrivals {
       isDuplicate: messageId =>
         this.messages.hasSeen({ queueId: queue.id, sender: senderOf(envelope, requester), messageId })
     })
+    // failpoint: message.judged
     // 3. Put it where it belongs.
     const sender = verdict.verdict === 'accepted' ? verdict.message.sender?.sid : undefined
     const arrival = { queue, envelope, requester, senderSid: sender ?? null, now }
@@ -90,10 +91,12 @@ export class MessageArrivals {
       if (!hasRoom) return 'NACK_Q_EXCEED_QUOTA'
       if (!(await this.messages.see(unit, seen, now))) return undefined
       await this.messages.put(unit, rowOf(arrival, 'queue', envelope.fields.class))
+      // failpoint: message.put
       const ended = { queueName: queue.name, envelope, submittedBy: requester.principal.id }
       await this.endings.acknowledge(unit, ended, 'ACK_REACH_QUEUE')
       return undefined
     })
+    // failpoint: message.committed
     if (refusal !== undefined) await this.refuse(arrival, refusal)
   }
 

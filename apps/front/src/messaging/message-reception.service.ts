@@ -49,6 +49,7 @@ export class MessageReception {
       const now = this.clock.now()
       const until = new Date(now.getTime() + 1000 * leaseSeconds)
       const rows = await this.messages.lease({ queueId: queue.id, most, lease, until }, now)
+      // failpoint: message.leased
       if (rows.length > 0 || now.getTime() >= end) return { lease, items: rows.map(viewOf) }
       await sleep(Math.min(LOOK_MILLISECONDS, end - now.getTime()))
     }

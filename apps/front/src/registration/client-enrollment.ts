@@ -43,6 +43,7 @@ export class ClientEnrollment {
     if (!(await this.registrations.confirm(newMessageOf(row.smsid, checked, received, checked.checkedAt)))) {
       throw refused('The message was taken before.')
     }
+    // failpoint: client-enroll.confirmed
     // 2. The request, by the way of all requests.
     const ca = caName ?? (await this.authorities.list())[0]?.name
     const { order } = checked.message.request

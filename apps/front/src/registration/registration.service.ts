@@ -64,6 +64,7 @@ export class RegistrationService {
     const checked = await this.checks.check(received)
     const waiting = await this.registrations.countDue()
     if (waiting >= maxQueued) return { status: 2, retryAfter: checked.site.waitMaximumSeconds }
+    // failpoint: register.checked
     // 2. Which client it is, and 3. the message, to be decided by whoever may.
     for (let attempt = 1; ; attempt++) {
       const known = await this.findClient(checked, received)
@@ -78,6 +79,7 @@ export class RegistrationService {
       if (outcome === 'replayed') throw refused('The message was taken before.')
       if (outcome === 'taken' && attempt < attempts) continue
       if (outcome === 'taken') return { status: 2, retryAfter: checked.site.waitMinimumSeconds }
+      // failpoint: register.recorded
       this.wakeups.nudge('registrations')
       return { status: 1, smsid, retryAfter: waitOf(checked.site, waiting + 1) }
     }

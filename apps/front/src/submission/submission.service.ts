@@ -33,6 +33,7 @@ export class SubmissionService {
     const now = this.clock.now()
     const parties = await this.parties.resolve(readSubmission(submission), submission)
     const read = await this.checks.apply(parties.read, parties.submission, now)
+    // failpoint: submit.verified
     // 2. Record, and 3. wake the next step.
     const envelope = read.request === undefined ? undefined : envelopeOf(read.request)
     return this.record(newRequest(parties.submission, read, now), wait, envelope)
@@ -52,9 +53,11 @@ export class SubmissionService {
     const because =
       callerName === null ? { actor: requesterName } : { actor: callerName, detail: { onBehalfOf: requesterName } }
     const { id, state } = await this.requests.submit(request, envelope, because)
+    // failpoint: submit.recorded
     // A lost wake-up is found by the sweep.
     if (state === 'received') this.wakeups.nudge('evaluate')
     if (state === 'failed') this.wakeups.nudge('respond')
+    // failpoint: submit.woken
     const deadline = Date.now() + wait
     if (wait > 0) await this.outcomes.wait(id, Math.min(wait, pollEvery))
     return this.follow(id, deadline, isSettled)
@@ -90,6 +93,7 @@ export class SubmissionService {
         state: row.state
       })
     }
+    // failpoint: withdraw.committed
     this.wakeups.nudge('respond')
   }
 }

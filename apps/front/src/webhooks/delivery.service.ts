@@ -50,6 +50,7 @@ export class DeliveryService {
     if (row === undefined) return this.waitForOther(id, now)
     // 2. Send what there is to tell.
     const result = await this.attempt(target, row)
+    // failpoint: webhook.sent
     // 3. Record what came of it.
     const { status = 0 } = result
     if (status >= 200 && status < 300) return this.end(row, 'delivered', result)
