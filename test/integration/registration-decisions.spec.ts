@@ -43,6 +43,7 @@ let clients: ClientStore
 let rows: RegistrationStore
 let accounts: ClientAccounts
 let conflicts: ConflictResolution
+let decided: RegistrationDecisionStore
 let console: Database
 
 beforeAll(async () => {
@@ -54,7 +55,7 @@ beforeAll(async () => {
   site = new SiteStore(dataSource)
   clients = new ClientStore(dataSource)
   rows = new RegistrationStore(dataSource)
-  const decided = new RegistrationDecisionStore(dataSource)
+  decided = new RegistrationDecisionStore(dataSource)
   const principals = new PrincipalStore(dataSource)
   const [groups, certificates] = [new GroupStore(dataSource), new CertificateStore(dataSource)]
   accounts = new ClientAccounts(principals, groups, certificates, decided, clients, systemClock)
@@ -86,6 +87,9 @@ async function approve(smsid: string): Promise<void> {
     await accounts.provide({ ...(await get(smsid)), approval: 'approved' }, because, unit)
   })
 }
+
+/** What of a client everybody sees. */
+const pick = ({ certificate, name }: SampleClient) => ({ certificate, name })
 
 function order(client: SampleClient, smsid: string, request: Uint8Array): string {
   return messageOf(client, { type: 'Enrollment', smsid, order: { template: 'Computer', request } })
@@ -157,6 +161,18 @@ describe('a registered client', () => {
     expect(twin?.dns_name).toBeNull()
   })
 
+  it('is not enrolled with the key of whoever hides what it signed in a message', async () => {
+    const client = sampleClient(11, 'WRAP')
+    const smsid = await registered(client)
+    await approve(smsid)
+    const request = await buildSampleRequest(sampleKey('rsa'), { subject: nameOf('CN=thief') })
+    const signed = messageOf(client, { type: 'Confirmation', smsid })
+    const [data = ''] = /<Data[^]*<\/Data>/.exec(signed) ?? []
+    const [thief = ''] = /<Data[^]*<\/Data>/.exec(order({ ...sampleClient(12), ...pick(client) }, smsid, request)) ?? []
+    const answer = await send(call, `/${smsid}/certificate`, signed.replace(data, `<Extra>${data}</Extra>${thief}`))
+    expect(answer.json()).toMatchObject({ code: 'registration_schema_invalid' })
+  })
+
   it('never has an account while it is not approved, whoever writes', async () => {
     const smsid = await registered(sampleClient(2))
     const statement = `UPDATE certkeep.registration SET principal_id = (SELECT id FROM certkeep.principal LIMIT 1) WHERE smsid = $1`
@@ -197,7 +213,49 @@ describe('a registered client', () => {
     expect((await register(nextCall, next, hint(old))).smsid).toBe(smsid)
     await expect.poll(() => confirm(nextCall, next, smsid), patience).toMatchObject({ status: 0, smsid })
     expect(await confirm(oldCall, old, smsid)).toMatchObject({ status: 3 })
+
+    // Somebody registers with the next key while that waits to be decided: nobody else waits for it.
+    const last = certified(13)
+    const lastCall = connect(last)
+    await console.transaction(async unit => {
+      await decided.lock(smsid, unit)
+      expect((await register(lastCall, last, hint(next))).smsid).toBe(smsid)
+      const twin = await register(call, last)
+      expect(twin.smsid).not.toBe(smsid)
+      await expect.poll(async () => (await get(twin.smsid ?? '')).status, patience).toBe('registered')
+    })
+    const [due] = await server.sql<{ id: string }>(`SELECT id FROM certkeep.registration_message WHERE state = 'due'`)
+    await registered(sampleClient(14))
+    expect(await get(smsid)).toMatchObject({ keyHash: keyHashOf(decodeCertificate(next.certificate)) })
+    const settled = 'SELECT state FROM certkeep.registration_message WHERE id = $1'
+    expect(await server.sql(settled, [due?.id])).toEqual([{ state: 'done' }])
+    await lastCall.close()
     await Promise.all([oldCall, nextCall, strangerCall].map(one => one.close()))
+  })
+})
+
+describe('a registration that cannot be stored', () => {
+  it('is refused by itself, and holds up nobody', async () => {
+    const hardware = Array.from({ length: 1000 }, (_, at) => String.fromCodePoint(0x4e00 + ((at * 7919) % 20_000)))
+    const client = sampleClient(15, 'LONG')
+    const properties = {
+      'NetBIOS Name': 'LONG',
+      'FQ Name': 'long.example.org',
+      InternetFlag: '0',
+      '.HardwareID1': hardware.join('')
+    }
+    const answer = await send(call, '', messageOf(client, { properties }))
+    expect(answer.json()).toMatchObject({ code: 'registration_schema_invalid' })
+    // Whatever the database has against one of them: the others are registered, and it is told.
+    const fault = `ALTER TABLE certkeep.registration ADD CONSTRAINT fault CHECK (netbios_name <> 'BAD' OR status <> 'registered')`
+    await server.sql(fault)
+    try {
+      const { smsid = '' } = await register(call, { ...sampleClient(15), name: 'BAD' })
+      await registered(sampleClient(16))
+      expect(await outcomeOf(call, sampleClient(15), smsid)).toMatchObject({ status: 3 })
+    } finally {
+      await server.sql('ALTER TABLE certkeep.registration DROP CONSTRAINT fault')
+    }
   })
 })
 

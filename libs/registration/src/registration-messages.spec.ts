@@ -74,6 +74,15 @@ describe('a registration request', () => {
     ['a processing instruction', '<?php ?>', 'processing instruction'],
     ['a comment that looks like the signed part', '<!--<Data></Data>-->', 'comment'],
     ['two signed parts', '', 'more than once', (text: string) => text.replace('<Signature>', '<Data/><Signature>')],
+    [
+      'what was signed hidden in an element that nobody knows',
+      '',
+      'more than once',
+      (text: string) => {
+        const data = /<Data[^]*<\/Data>/.exec(text)?.[0] ?? ''
+        return text.replace(data, `<Extra>${data}</Extra>${data.replace('pc1.', 'pc2.')}`)
+      }
+    ],
     ['an unknown entity', '', 'not well-formed', (text: string) => text.replace('pc1', '&pc1;')],
     ['an end that is missing', '', 'not well-formed', (text: string) => text.slice(0, -10)],
     ['great depth', '', 'nests more', () => '<a>'.repeat(40) + '</a>'.repeat(40)],

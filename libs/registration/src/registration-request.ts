@@ -92,7 +92,7 @@ export function decodeRegistrationRequest(text: string): SignedRegistrationReque
   if (proxySmsid !== undefined && !isSmsid(proxySmsid)) fields.wrong('Signature@SMSID', 'is no GUID: identifier')
   fields.finish()
   if (request === undefined || hex === undefined) throw new AppError('internal', 'A field was not checked.')
-  return { request, data: rawData(text), signature: hex, proxySmsid }
+  return { request, data: rawData(text, root), signature: hex, proxySmsid }
 }
 
 /** Reads the signed part alone, as the JSON form carries it. Throws as {@link decodeRegistrationRequest}. */
@@ -108,14 +108,20 @@ export function decodeRegistrationData(text: string): RegistrationRequest {
 }
 
 /**
- * The text of the one Data element. The parser has seen that there is one, and that nothing is in the message that
- * could look like it: no comment, no CDATA section, and `<` stands for itself nowhere else.
+ * The text of the one Data element. It must be the only one at any depth: another, in an element that nobody knows, could
+ * be what was signed while this one is what is read (signature wrapping). Nothing else could look like it: no comment, no
+ * CDATA section, and `<` stands for itself nowhere else. Throws `registration_schema_invalid`.
  */
-function rawData(text: string): string {
+function rawData(text: string, root: XmlElement): string {
+  if (countOf('Data', root) !== 1) throw invalid('The message has a Data element more than once.', ['Data'])
   const start = /<Data(?=[\s/>])/.exec(text)
   const end = /<\/Data\s*>/.exec(text)
   if (start === null || end === null) throw invalid('The message has an empty Data element.', ['Data'])
   return text.slice(start.index, end.index + end[0].length)
+}
+
+function countOf(name: string, { children }: XmlElement): number {
+  return children.reduce((count, child) => count + (child.name === name ? 1 : 0) + countOf(name, child), 0)
 }
 
 function readData(data: XmlElement, fields: RequestFields): RegistrationRequest | undefined {

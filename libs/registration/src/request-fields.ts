@@ -3,6 +3,8 @@ import { invalid, type XmlElement } from './xml-document.js'
 
 /** Longest text of an attribute or a property, in UTF-16 code units. */
 const MAX_TEXT = 1024
+/** Clients are found by it, so it must fit an index. Those of Configuration Manager have 42 characters. */
+const MAX_HARDWARE_ID = 256
 
 /** Reads the fields of a message and gathers what is wrong with them, so that one answer names all. */
 export class RequestFields {
@@ -108,6 +110,9 @@ export class RequestFields {
     for (const name of mandatory) {
       const value = found.get(name.toLowerCase())
       if (value === undefined || value.trim() === '') this.wrong(`${path}/Property[${name}]`, 'is missing')
+    }
+    if ((found.get('.hardwareid1')?.length ?? 0) > MAX_HARDWARE_ID) {
+      this.wrong(`${path}/Property[.HardwareID1]`, `has more than ${MAX_HARDWARE_ID} characters`)
     }
     const flag = found.get('internetflag')
     if (flag !== undefined && !/^[012]$/.test(flag)) this.wrong(`${path}/Property[InternetFlag]`, 'is none of 0, 1, 2')

@@ -20,11 +20,12 @@ const CLAIM: Statement = {
     SELECT ${selectPrefixed(registrationMessageEntity, 'm', 'message')},
            ${selectPrefixed(registrationEntity, 'r', 'client')}
     FROM certkeep.registration_message AS m JOIN certkeep.registration AS r ON r.smsid = m.smsid
-    WHERE m.state = 'due' ORDER BY m.received_at, m.id LIMIT $1 FOR UPDATE SKIP LOCKED`
+    WHERE m.state = 'due' ORDER BY m.received_at, m.id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`
 }
 
+/** A client that is decided on goes on sending messages, which only have to know that it is there. */
 const LOCK: Statement = {
-  text: `SELECT ${selectList(registrationEntity, 'r')} FROM certkeep.registration AS r WHERE r.smsid = $1 FOR UPDATE`
+  text: `SELECT ${selectList(registrationEntity, 'r')} FROM certkeep.registration AS r WHERE r.smsid = $1 FOR NO KEY UPDATE`
 }
 
 const MESSAGE: Statement = {

@@ -2,8 +2,8 @@ import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
 import type { Clock } from '@app/core'
 import { CLOCK } from '@app/platform'
 import { Steps, type StepRun } from '@app/queue'
-import { Database, RegistrationDecisionStore, SiteStore } from '@app/storage'
-import { RegistrationDecisions } from './registration-decisions.js'
+import { RegistrationDecisionStore, SiteStore } from '@app/storage'
+import { RegistrationBatch } from './registration-batch.js'
 
 /** So many are decided in one transaction: few enough that a crash repeats little. */
 const batchSize = 25
@@ -16,10 +16,9 @@ export class RegistrationSteps implements OnApplicationBootstrap {
 
   constructor(
     private readonly steps: Steps,
-    private readonly database: Database,
+    private readonly batch: RegistrationBatch,
     private readonly rows: RegistrationDecisionStore,
     private readonly site: SiteStore,
-    private readonly decisions: RegistrationDecisions,
     @Inject(CLOCK) private readonly clock: Clock
   ) {}
 
@@ -29,11 +28,7 @@ export class RegistrationSteps implements OnApplicationBootstrap {
 
   private async run(): Promise<StepRun> {
     const site = await this.site.get()
-    const decided = await this.database.transaction(async unit => {
-      const claimed = await this.rows.lockDue(batchSize, unit)
-      for (const { message, client } of claimed) await this.decisions.decide(message, client, { site, unit })
-      return claimed.length
-    })
+    const decided = await this.batch.run(batchSize, site)
     const isMoreToPurge = await this.purge(site.replayWindowSeconds)
     return { more: decided === batchSize || isMoreToPurge, next: [] }
   }

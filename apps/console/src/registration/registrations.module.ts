@@ -11,6 +11,7 @@ import {
   type ConnectionSettings
 } from '@app/storage'
 import { ClientAccounts } from './client-accounts.js'
+import { RegistrationBatch } from './registration-batch.js'
 import { RegistrationDecisions } from './registration-decisions.js'
 import { RegistrationSteps } from './registration-steps.js'
 
@@ -46,6 +47,7 @@ export class RegistrationsModule implements OnApplicationShutdown {
         { provide: Database, useFactory: () => openDatabase({ ...connection, poolSize }) },
         ...stores,
         ClientAccounts,
+        RegistrationBatch,
         RegistrationDecisions,
         RegistrationSteps
       ]
