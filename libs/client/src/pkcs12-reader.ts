@@ -5,7 +5,7 @@ import { AppError, equalBytes, wipe } from '@app/core'
 import { privateKeyFromPkcs8, publicHalfOf } from '@app/keys'
 import { OID } from '@app/oid'
 import { decodeCertificate } from '@app/x509'
-import { useNodeCryptography } from './chain.js'
+import { useNodeCryptography } from './node-cryptography.js'
 import { passwordBytes } from './pkcs12-encryption.js'
 
 /** What a PKCS#12 file holds. */

@@ -2,7 +2,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { PKCS8ShroudedKeyBag, PrivateKeyInfo } from 'pkijs'
 import { AppError, view, wipe } from '@app/core'
 import { encodePem } from '@app/der'
-import { useNodeCryptography } from './chain.js'
+import { useNodeCryptography } from './node-cryptography.js'
 import { passwordBytes, PBES2 } from './pkcs12-encryption.js'
 
 /**

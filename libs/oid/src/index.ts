@@ -106,6 +106,7 @@ export const OID = {
   id_ce_cRLReasons: '2.5.29.21', // RFC 5280, 5.3.1
   id_ce_invalidityDate: '2.5.29.24', // RFC 5280, 5.3.2
   id_ce_deltaCRLIndicator: '2.5.29.27', // RFC 5280, 5.2.4
+  id_ce_nameConstraints: '2.5.29.30', // RFC 5280, 4.2.1.10
   id_ce_cRLDistributionPoints: '2.5.29.31', // RFC 5280, 4.2.1.13
   id_ce_certificatePolicies: '2.5.29.32', // RFC 5280, 4.2.1.4
   anyPolicy: '2.5.29.32.0', // RFC 5280, 4.2.1.4

@@ -22,5 +22,6 @@ export {
 export * from './ocsp-response.js'
 export * from './pkcs10.js'
 export * from './public-key.js'
+export * from './certification-path.js'
 export * from './signature.js'
 export * from './usage-extension.js'
