@@ -79,7 +79,7 @@ async function isBelieved(limbo: LimboCase): Promise<boolean> {
 function isNamed({ peer_certificate, expected_peer_name }: LimboCase): boolean {
   if (expected_peer_name === null) return true
   const certificate = new X509Certificate(peer_certificate).toLegacyObject()
-  return checkServerIdentity(expected_peer_name.value, certificate as never) === undefined
+  return checkServerIdentity(expected_peer_name.value, certificate) === undefined
 }
 
 describe('the cases of x509-limbo', () => {
@@ -89,7 +89,7 @@ describe('the cases of x509-limbo', () => {
     for (const limbo of cases) {
       const start = performance.now()
       const believed = await isBelieved(limbo)
-      expect(performance.now() - start, limbo.id).toBeLessThan(MAX_MILLISECONDS)
+      expect(performance.now() - start).toBeLessThan(MAX_MILLISECONDS)
       if (believed === (limbo.expected_result === 'SUCCESS')) continue
       ;(believed ? accepted : refused).push(limbo.id)
     }

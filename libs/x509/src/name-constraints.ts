@@ -18,7 +18,7 @@ import {
 } from './name-subtree.js'
 
 /** The base of a subtree: a GeneralName, or for addresses the address and the mask. */
-export type Subtree =
+type Subtree =
   | Exclude<GeneralName, { readonly kind: 'iPAddress' }>
   | { readonly kind: 'iPAddress'; readonly address: Uint8Array; readonly mask: Uint8Array }
 

@@ -67,11 +67,15 @@ export function isNameWithin(name: Pick<Name, 'rdns'>, base: Pick<Name, 'rdns'>)
 }
 
 function normalized(rdn: Name['rdns'][number]): string {
-  const attributes = rdn.map(({ type, value }) => [
-    type,
-    value.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase()
-  ])
-  return JSON.stringify(attributes.toSorted())
+  const attributes = rdn.map(({ type, value }) => {
+    const text = value.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase()
+    return `${type}=${text}`
+  })
+  return attributes.toSorted(compareText).join('\0')
+}
+
+function compareText(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0
 }
 
 function lower(text: string): string {
