@@ -39,6 +39,9 @@ import { CompleteRegistrations1795231401000 } from './1795231401000-complete-reg
 import { RegisterCertificates1795231600000 } from './1795231600000-register-certificates.js'
 import { QueueMessages1795231700000 } from './1795231700000-queue-messages.js'
 import { PublishCertificates1795231800000 } from './1795231800000-publish-certificates.js'
+import { MendPurges1795231840000 } from './1795231840000-mend-purges.js'
+import { CountNoRevokedAgents1795231841000 } from './1795231841000-count-no-revoked-agents.js'
+import { MendReseals1795231842000 } from './1795231842000-mend-reseals.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -82,5 +85,8 @@ export const migrations = [
   CompleteRegistrations1795231401000,
   RegisterCertificates1795231600000,
   QueueMessages1795231700000,
-  PublishCertificates1795231800000
+  PublishCertificates1795231800000,
+  MendPurges1795231840000,
+  CountNoRevokedAgents1795231841000,
+  MendReseals1795231842000
 ] as const

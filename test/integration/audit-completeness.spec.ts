@@ -490,6 +490,8 @@ async function reseal(state: (typeof RESEAL_STATES)[number] | 'started'): Promis
   readonly to: Setting['alice']
 }> {
   const [from, to] = [await principal(), await principal()]
+  const held = { role: 'recovery_agent', caId: null, scope: null } as const
+  await of(storage.RoleStore).grant(to, held, BECAUSE, NOW)
   const agent = (principalId: Setting['alice']) =>
     of(storage.AgentStore).add({ ...agentSample(setting.caId), principalId }, BECAUSE)
   const [fromAgentId, toAgentId] = [await agent(from), await agent(to)]

@@ -22,6 +22,9 @@ afterAll(async () => {
   await server.stop()
 })
 
+/** Who waits for a lock. */
+const BLOCKED = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`
+
 describe('a purge of archived keys', () => {
   it('has no key to propose without a policy, and only those whose time is over with one', async () => {
     const [over] = await archiveKeys(2)
@@ -75,6 +78,7 @@ describe('a purge of archived keys', () => {
       `SELECT s.sealed, s.agent_ids AS agents, i.state, i.key_hash = sha256(r.public_key) AS "sameHash", p.reason,
               p.approved_by_name <> p.proposed_by_name AS "twoPeople",
               (SELECT octet_length(sealed) FROM certkeep.recovery_package WHERE recovery_id = $3) AS "left",
+              (SELECT count(share)::int FROM certkeep.recovery_share WHERE recovery_id = $3) AS shares,
               (SELECT count(*)::int FROM certkeep.resealed_key WHERE request_id = $1) AS resealed,
               (SELECT num_nonnulls(held, binding, part) FROM certkeep.reseal_key WHERE request_id = $1) AS parts
        FROM certkeep.sealed_key AS s JOIN certkeep.request AS r ON r.id = s.request_id
@@ -90,11 +94,39 @@ describe('a purge of archived keys', () => {
       reason: 'Retention',
       twoPeople: true,
       left: 1,
+      shares: 0,
       resealed: 0,
       parts: 0
     })
     expect(await server.sql('SELECT * FROM certkeep.archived_keys(ARRAY[$1]::integer[])', [key])).toEqual([])
     await expect(recordRecovery(key, 'requested')).rejects.toThrow(/not in the archive/)
+  })
+
+  it('is of what was proposed, and whoever holds a key while it is erased is told that it is gone', async () => {
+    const [key = 0, other = 0] = await archiveKeys(2)
+    await endCertificates([key], 31)
+    const { id } = await proposed()
+    const add = `INSERT INTO certkeep.key_purge_item (purge_id, request_id, state) VALUES ($1, $2, 'due')`
+    const owner = (await server.database.open('owner')).dataSource.createQueryRunner()
+    await owner.startTransaction()
+    const approver = await server.addOperator('administrator')
+    await owner.query(
+      `UPDATE certkeep.key_purge SET state = 'approved', approved_by = $2, approved_by_name = 'x', approved_at = now()
+       WHERE id = $1`,
+      [id, approver.row.id]
+    )
+    await owner.query('SELECT certkeep.run_key_purge(10, now())')
+    const holding = rejectionOf(() => first.keyRetention.hold(key, 'Litigation'))
+    await expect.poll(async () => server.sql(BLOCKED), { timeout: 10_000 }).toHaveLength(1)
+    await owner.commitTransaction()
+    await owner.release()
+    expect(await holding).toBe('conflict')
+    await expect(server.sql(add, [id, other])).rejects.toThrow(/keys that were proposed/)
+    await endCertificates([other], 31)
+    const { id: next } = await proposed()
+    await expect(server.sql(add, [next, key])).rejects.toThrow(/keys that were proposed/)
+    await first.keyPurges.cancel(next)
+    await endCertificates([other], -31)
   })
 
   it('waits for recoveries, keeps what is held, and goes on after a fault where it stopped', async () => {
@@ -182,6 +214,13 @@ async function recordRecovery(requestId: number, state: 'requested' | 'released'
     [server.ca.id, requestId, officer.row.id]
   )
   const id = row?.id ?? 0
+  await server.sql(
+    `INSERT INTO certkeep.recovery_share (recovery_id, agent_id, share, binding, prepared_at)
+     SELECT r.id, a.agent_id, CASE r.mode WHEN 'threshold' THEN '\\x01'::bytea END,
+       CASE r.mode WHEN 'threshold' THEN '\\x01'::bytea END, now()
+     FROM certkeep.recovery AS r JOIN certkeep.sealed_key_agent AS a ON a.request_id = r.request_id WHERE r.id = $1`,
+    [id]
+  )
   if (state === 'requested') return id
   await server.sql('ALTER TABLE certkeep.recovery DISABLE TRIGGER recovery_is_guarded')
   await server.sql(

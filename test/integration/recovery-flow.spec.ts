@@ -217,8 +217,23 @@ describe('between the approval and the release', () => {
       'the person of an agent is disabled',
       `UPDATE certkeep.principal SET disabled_at = now() WHERE id = $1`,
       `UPDATE certkeep.principal SET disabled_at = NULL WHERE id = $1`
+    ],
+    [
+      'the certificate of an agent is revoked',
+      `UPDATE certkeep.recovery_agent AS g SET sha256 = c.sha256 FROM certkeep.certificate AS c
+       WHERE g.principal_id = $1 AND c.revoked_at IS NOT NULL`,
+      `UPDATE certkeep.recovery_agent SET sha256 = sha256(certificate) WHERE principal_id = $1`
     ]
   ]
+
+  beforeAll(async () => {
+    // Stands for an agent that this installation has issued the certificate of.
+    const { requestId } = await archiveKey(server)
+    await server.sql(
+      `UPDATE certkeep.certificate SET revoked_at = now(), revocation_reason = 1 WHERE request_id = $1`,
+      [requestId]
+    )
+  })
 
   it.each(rights)('%s: the approval counts no more, and a third agent makes up for it', async (_, take, giveBack) => {
     const id = await approved()

@@ -27,6 +27,7 @@ interface Party extends RecoveryAgent {
 let server: TestServer
 let agents: readonly Party[]
 let administrator: TestPrincipal
+let successor: Party
 const keys: number[] = []
 
 beforeAll(async () => {
@@ -97,7 +98,6 @@ describe('the coverage of archived keys', () => {
 })
 
 describe('a reseal', () => {
-  let successor: Party
   let reseal: Reseal
   const from = (): Party => agents[0] as Party
 
@@ -188,10 +188,15 @@ describe('a reseal', () => {
     await until(async () => (await reseals.show(reseal.id)).keys.done === 3)
     expect((await reseals.show(reseal.id)).keys).toMatchObject({ verified: 1, done: 3 })
     expect((await sealedKeyOf(server, requestId)).agentIds).toContain(from().id)
+    // Released, and never delivered, since the archive was not there in its time.
+    await server.sql('ALTER TABLE certkeep.recovery DISABLE TRIGGER recovery_is_guarded')
     await server.sql(
-      `UPDATE certkeep.recovery SET state = 'withdrawn', closed_at = now(), closed_by = 'x' WHERE request_id = $1`,
+      `UPDATE certkeep.recovery SET state = 'released', approved_at = now() - interval '2 h', notify_at = now(),
+         released_at = now() - interval '2 h', release_until = now() - interval '1 h', counted_agents = '{}'
+       WHERE request_id = $1`,
       [requestId]
     )
+    await server.sql('ALTER TABLE certkeep.recovery ENABLE TRIGGER recovery_is_guarded')
     server.running.runtime.wakeups.nudge('reseal')
     await until(async () => (await reseals.show(reseal.id)).state === 'completed')
   })
@@ -284,6 +289,52 @@ describe('the commands of agents', () => {
     expect(await verifying()).toMatchObject({ confirmed: 4, wrong: [] })
     await until(async () => (await sealedKeyOf(server, keys[0] as number)).agentIds.includes(heir.id))
     await until(async () => (await rejectionOf(verifying)) === 'not_found')
+  })
+})
+
+describe('two reseals to agents of one person', () => {
+  it('leave the person with one part of each key, and hold up no other', async () => {
+    const one = await addParty('One')
+    const two = await addParty('Two', one.person)
+    const { reseals } = server.operate(administrator)
+    const third = agents[2] as Party
+    const runs = [
+      { from: third, to: one },
+      { from: successor, to: two }
+    ]
+    const ids = await Promise.all(
+      runs.map(async ({ from, to }) => {
+        const { id } = await reseals.start({ fromAgent: from.id, toAgent: to.id, reason: 'Both leave.' })
+        await until(async () => (await reseals.show(id)).keys.prepared === 4)
+        return id
+      })
+    )
+    for (const [index, { from, to }] of runs.entries()) {
+      const id = ids[index] as string
+      const decrypter = decrypterOf(from.privateKey)
+      const handing = { id, decrypter, successor: to.certificate, entropy: freshEntropy }
+      await handOnParts({ ...handing, reseals: server.operate(from.person).reseals })
+      await until(async () => (await reseals.show(id)).keys.stored === 4)
+    }
+    const verifying = runs.map(({ to }, index) =>
+      verifyParts({
+        id: ids[index] as string,
+        decrypter: decrypterOf(to.privateKey),
+        reseals: server.operate(to.person).reseals
+      })
+    )
+    // The later one may have ended by then, as there is nothing left for it to do.
+    await Promise.all(verifying.map(one => rejectionOf(() => one)))
+    server.running.runtime.wakeups.nudge('reseal')
+    await until(async () =>
+      (await Promise.all(ids.map(id => reseals.show(id)))).every(run => run.state === 'completed')
+    )
+    const counts = await Promise.all(ids.map(async id => (await reseals.show(id)).keys))
+    expect(counts.map(({ done, skipped }) => done + skipped)).toEqual([4, 4])
+    for (const key of keys) {
+      const { agentIds } = await sealedKeyOf(server, key)
+      expect(agentIds.filter(id => id === one.id || id === two.id)).toHaveLength(1)
+    }
   })
 })
 

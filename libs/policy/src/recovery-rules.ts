@@ -28,7 +28,7 @@ export interface JudgedAgent {
   readonly agentId: number
   /** Who holds its key; null is nobody who could approve. */
   readonly principalId: string | null
-  /** Whether it is in use and valid. */
+  /** Whether it is in use, valid and not revoked by this installation. */
   readonly usable: boolean
 }
 
@@ -68,7 +68,7 @@ export function chooseAgent(
   if (only === undefined) {
     throw new AppError(
       'access_denied',
-      'The key is sealed to no agent of yours that is in use and valid; an administrator at the machine says whose key an agent has.'
+      'The key is sealed to no agent of yours that is in use, valid and not revoked; an administrator at the machine says whose key an agent has.'
     )
   }
   if (others.length === 0) return only
@@ -130,7 +130,7 @@ function requireCounting({ id, quorum, state }: JudgedRecovery, counting: number
   if (state === 'approved' && counting >= quorum) return
   throw new AppError(
     'recovery_approvals_missing',
-    `${quorum} must approve recovery ${id}, and the approvals of ${counting} count at the moment. Those of agents that were retired or have expired, and of people who lost the role or were disabled, do not.`,
+    `${quorum} must approve recovery ${id}, and the approvals of ${counting} count at the moment. Those of agents that were retired or revoked or have expired, and of people who lost the role or were disabled, do not.`,
     { recoveryId: id, needed: quorum, given: counting }
   )
 }

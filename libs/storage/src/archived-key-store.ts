@@ -18,7 +18,9 @@ const AGENTS: Statement = {
   name: 'archived_key_agents',
   text: `
     SELECT g.id AS "agentId", g.name, g.certificate, g.principal_id AS "principalId", p.domain,
-      p.account_name AS "accountName", g.state = 'active' AND $2 BETWEEN g.not_before AND g.not_after AS usable
+      p.account_name AS "accountName", g.state = 'active' AND $2 BETWEEN g.not_before AND g.not_after AND NOT EXISTS (
+        SELECT FROM certkeep.certificate AS c
+        WHERE c.sha256 = g.sha256 AND c.state = 'issued' AND c.revoked_at IS NOT NULL) AS usable
     FROM certkeep.recovery_agent AS g LEFT JOIN certkeep.principal AS p ON p.id = g.principal_id
     WHERE g.id = ANY ($1::integer[]) ORDER BY g.id`
 }

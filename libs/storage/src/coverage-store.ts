@@ -38,7 +38,7 @@ const AGENTS: Statement = {
         WHERE r.principal_id = a.principal_id AND r.role = 'recovery_agent' AND r.revoked_at IS NULL
           AND (r.ca_id IS NULL OR r.ca_id = a.ca_id)) AS "hasRole",
       EXISTS (SELECT FROM certkeep.certificate AS c
-        WHERE c.sha256 = a.sha256 AND c.revoked_at IS NOT NULL) AS "isRevoked"
+        WHERE c.sha256 = a.sha256 AND c.state = 'issued' AND c.revoked_at IS NOT NULL) AS "isRevoked"
     FROM certkeep.recovery_agent AS a LEFT JOIN certkeep.principal AS p ON p.id = a.principal_id
     ORDER BY a.id`
 }

@@ -56,7 +56,7 @@ export interface AgentOfKeyRow {
   /** Of the account; null without one. */
   readonly domain: string | null
   readonly accountName: string | null
-  /** Whether it is in use and valid. */
+  /** Whether it is in use, valid and not revoked by this installation. */
   readonly usable: boolean
 }
 

@@ -35,6 +35,8 @@ export interface HandedOn {
   readonly binding: Buffer
   /** As it is kept now; null when it has been purged. */
   readonly sealed: Buffer | null
+  /** Whom it is sealed to now. */
+  readonly agentIds: readonly AgentId[]
 }
 
 /**
@@ -85,7 +87,7 @@ const PREPARE: Statement = {
 const TAKE: Statement = {
   name: 'reseal_take',
   text: `
-    SELECT k.request_id AS "requestId", k.part, k.binding, s.sealed
+    SELECT k.request_id AS "requestId", k.part, k.binding, s.sealed, s.agent_ids AS "agentIds"
     FROM certkeep.reseal_key AS k JOIN certkeep.sealed_key AS s ON s.request_id = k.request_id
     WHERE k.reseal_id = $1 AND k.state = 'handed_on' ORDER BY k.request_id LIMIT $2 FOR NO KEY UPDATE OF k SKIP LOCKED`
 }

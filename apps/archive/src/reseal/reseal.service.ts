@@ -104,8 +104,11 @@ export class ResealService implements OnApplicationBootstrap {
     }
   }
 
-  private resealed({ requestId, part, binding, sealed }: HandedOn, { from, to }: Agents): Resealed {
+  private resealed({ requestId, part, binding, sealed, agentIds }: HandedOn, agents: Agents): Resealed {
+    const { from, to, ofSuccessor } = agents
     if (sealed === null) return { requestId, skipped: 'The key has been purged.' }
+    // Another agent may have handed its part on to the same person meanwhile.
+    if (agentIds.some(id => ofSuccessor.has(id))) return { requestId, skipped: heldAlready }
     const now = findPart(sealed, from)
     if (now === undefined) return { requestId, skipped: 'The key is sealed to the agent no longer.' }
     const again = (failure: string): Resealed => ({ requestId, failure, held: now.part, binding: now.binding })

@@ -51,13 +51,20 @@ export class RetentionService {
     return pageOfViews(await this.retention.listHolds({ caIds, all: lifted }, limit, cursor), viewOf)
   }
 
-  /** Throws `not_found` for a request that is not there, `conflict` when its key is held already. */
+  /** Throws `not_found` for a request that is not there, `conflict` when its key is held already or not in the archive. */
   async placeHold({ requestId, reason }: HoldBody, operator: AuthenticatedOperator): Promise<void> {
     const id = await this.permittedRequest(requestId, operator)
     try {
       const hold = { id: randomUUID(), requestId: id, reason }
       await this.retention.placeHold(hold, { actor: operator.name }, this.clock.now())
     } catch (error) {
+      if (isAppError(error) && error.evidence['constraint'] === 'key_hold_is_of_kept_key') {
+        throw new AppError(
+          'conflict',
+          `The key of request ${requestId} is not in the archive: none was archived with it, or it was purged.`,
+          { requestId }
+        )
+      }
       if (!isAppError(error, 'conflict')) throw error
       throw new AppError('conflict', `The key of request ${requestId} is held already.`, { requestId })
     }
