@@ -83,15 +83,23 @@ const EXISTING = `
   ORDER BY lower(found.domain), found.accounts DESC, found.base
   ON CONFLICT DO NOTHING;
 
+  -- Where the directory has a domain of that name, an account in it may have a group's name. People sign in by it, so it
+  -- is the group that is kept elsewhere: templates and scopes name a group without its domain.
+  CREATE FUNCTION pg_temp.domain_of_group(name text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN EXISTS (SELECT FROM certkeep.principal AS p
+      WHERE lower(p.domain) = 'certkeep' AND lower(p.account_name) = lower(name)) THEN 'CERTKEEP GROUPS' ELSE 'CERTKEEP' END
+  $$;
+
   INSERT INTO certkeep.principal (id, kind, sid, account_name, domain, display_name, group_names, created_at)
-  SELECT gen_random_uuid(), 'group', d.sid || '-' || built_in.rid, built_in.name, d.name, built_in.name, '{}', now()
+  SELECT gen_random_uuid(), 'group', d.sid || '-' || built_in.rid, built_in.name,
+    pg_temp.domain_of_group(built_in.name), built_in.name, '{}', now()
   FROM certkeep.directory_domain AS d,
     (VALUES (513, 'Domain Users'), (515, 'Domain Computers'), (1102, 'Certkeep Operators')) AS built_in (rid, name)
   WHERE d.name = 'CERTKEEP';
 
   INSERT INTO certkeep.principal (id, kind, sid, account_name, domain, display_name, group_names, created_at)
-  SELECT gen_random_uuid(), 'group', d.sid || '-' || (1103 + row_number() OVER (ORDER BY named.name)), named.name, d.name,
-    named.name, '{}', now()
+  SELECT gen_random_uuid(), 'group', d.sid || '-' || (1103 + row_number() OVER (ORDER BY named.name)), named.name,
+    pg_temp.domain_of_group(named.name), named.name, '{}', now()
   FROM certkeep.directory_domain AS d, (
     SELECT min(name) AS name FROM certkeep.principal, unnest(group_names) AS name
     WHERE name <> '' AND lower(name) NOT IN ('domain users', 'domain computers', 'certkeep operators')
@@ -105,6 +113,7 @@ const EXISTING = `
   SELECT DISTINCT g.id, p.id, p.created_at FROM certkeep.principal AS p, unnest(p.group_names) AS name,
     certkeep.principal AS g
   WHERE g.kind = 'group' AND lower(g.account_name) = lower(name);
+  DROP FUNCTION pg_temp.domain_of_group(text);
 `
 
 const GRANTS = `

@@ -192,6 +192,101 @@ describe('a filled database', () => {
   })
 })
 
+describe('a database of the first release', () => {
+  /** Rows as that release wrote them: a CA, its templates, accounts of several domains, requests in every state. */
+  const FIRST_RELEASE = `
+    INSERT INTO certkeep.ca (name, sanitized_name, short_name, kind, state, created_at)
+    VALUES ('Old CA', 'Old CA', 'Old CA', 'root', 'active', '2026-01-05');
+    INSERT INTO certkeep.ca_certificate (ca_id, cert_index, key_index, certificate, chain, key_reference, subject,
+      not_before, not_after, sha1)
+    VALUES (1, 0, 0, '\\x3000', '{}', 'ca-1', 'CN=Old CA', '2026-01-05', '2036-01-05', decode(repeat('01', 20), 'hex'));
+    INSERT INTO certkeep.crl VALUES (1, 7, 0, '\\x3000', '2026-02-01', '2026-02-09');
+    INSERT INTO certkeep.template (name, oid, major, minor, schema_version, definition, state, created_at) VALUES
+      ('UserSignature', '1.2.3.1', 100, 0, 4, '{"privateKeyFlags": 0, "enrollmentFlags": 0}', 'active', '2026-01-05'),
+      ('UserEncryption', '1.2.3.2', 100, 0, 4, '{"privateKeyFlags": 1, "enrollmentFlags": 0}', 'active', '2026-01-05');
+    INSERT INTO certkeep.ca_template VALUES (1, 'UserSignature'), (1, 'UserEncryption');
+    INSERT INTO certkeep.principal (id, kind, sid, account_name, domain, upn, group_names, created_at)
+    SELECT md5(account)::uuid, kind, sid, account, domain, account || '@example.org', groups::text[], '2026-01-06'
+    FROM (VALUES
+      ('user', 'S-1-5-21-1-2-3-1104', 'alice', 'EXAMPLE', '{Domain Users,Sales}'),
+      ('user', 'S-1-5-21-1-2-3-1105', 'bob', 'Example', '{Domain Users,sales}'),
+      ('computer', 'S-1-5-21-1-2-3-1106', 'web1$', 'EXAMPLE', '{Domain Computers}'),
+      ('user', 'S-1-5-21-9-9-9-1200', 'Sales', 'CERTKEEP', '{Domain Users}'),
+      ('user', 'S-1-5-21-9-9-9-1201', 'Domain Users', 'certkeep', '{}'),
+      ('user', 'S-1-12-1-5', 'cloud', 'CLOUD', '{}')) AS a (kind, sid, account, domain, groups);
+    INSERT INTO certkeep.credential (id, principal_id, label, token_hash, scopes, created_at)
+    VALUES (gen_random_uuid(), md5('alice')::uuid, 'laptop', decode(repeat('02', 32), 'hex'), '{enroll}', '2026-01-06');
+    INSERT INTO certkeep.request (ca_id, state, format, dialect, raw_request, request_digest, request_attributes, flags,
+      row_flags, requester_id, requester_name, subject, key_id, template_id, template_name, archival, carries_key,
+      body_part_id, submitted_at, resolved_at, failure_code, disposition_message)
+    SELECT 1, state::certkeep.request_state, 'pkcs10', 'microsoft', '\\x3000', sha256(state::bytea), '', 0, 0,
+      md5('alice')::uuid, 'EXAMPLE\\alice', 'CN=Alice ' || state, substr(sha256(state::bytea), 1, 20), template, name,
+      template = 2, false, 1, '2026-01-07', CASE WHEN state IN ('issued', 'revoked', 'denied', 'failed') THEN now() END,
+      CASE WHEN state IN ('denied', 'failed') THEN 'template_denied' END, ''
+    FROM (VALUES ('pending', 1, 'UserSignature'), ('issued', 2, 'UserEncryption'), ('revoked', 1, 'UserSignature'),
+      ('denied', 1, 'UserSignature'), ('failed', NULL, NULL)) AS r (state, template, name);
+    INSERT INTO certkeep.recovery_agent (ca_id, name, certificate, sha256, subject, issuer, serial_number, not_before,
+      not_after, state, added_at)
+    SELECT 1, 'Agent ' || i, '\\x3000', sha256(i::text::bytea), 'CN=Agent ' || i, '\\x3000', sha256(i::text::bytea),
+      '2026-01-05', '2031-01-05', 'active', '2026-01-06' FROM generate_series(1, 2) AS i;
+    INSERT INTO certkeep.sealed_key
+    VALUES (2, 'single', '\\x30', 'capi', 'rsa', 2048, 'aes-256-cbc', '2026-01-07');
+    INSERT INTO certkeep.sealed_key_agent VALUES (2, 2), (2, 1);
+    INSERT INTO certkeep.certificate (ca_id, serial_number, cert_index, request_id, state, archival,
+      sealed_key_request_id, tbs, certificate, subject, not_before, not_after, sha1, sha256, key_id, principal_id,
+      reserved_at, issued_at, revoked_at, revocation_reason)
+    SELECT 1, key_id, 0, id, 'issued', archival, CASE WHEN archival THEN id END, '\\x30', '\\x3000', subject, now(),
+      now() + interval '1 year', key_id, request_digest, key_id, requester_id, now(), now(),
+      CASE state WHEN 'revoked' THEN now() END, CASE state WHEN 'revoked' THEN 1 END
+    FROM certkeep.request WHERE state IN ('issued', 'revoked');
+    INSERT INTO certkeep.audit_event (at, actor, action, object_type, object_id, outcome, detail)
+    SELECT now(), 'EXAMPLE\\alice', 'request.received', 'request', id::text, 'success', '{}' FROM certkeep.request`
+
+  it('is brought up to date with all that it holds, also where an account has the name of a group', async () => {
+    const database = await createTestDatabase('nothing')
+    try {
+      const { dataSource } = await database.open('owner')
+      await dataSource.query('CREATE SCHEMA certkeep')
+      const runner = dataSource.createQueryRunner()
+      const table = 'CREATE TABLE certkeep.schema_migration (id serial PRIMARY KEY, timestamp bigint, name text)'
+      await runner.query(table)
+      for (const Migration of migrations.slice(0, 7)) {
+        await new Migration().up(runner)
+        const name = Migration.name
+        await runner.query('INSERT INTO certkeep.schema_migration (timestamp, name) VALUES ($1, $2)', [
+          Number(/\d+$/.exec(name)?.[0]),
+          name
+        ])
+      }
+      // Requests were moved to their states step by step; what is looked at here is what is left of them.
+      await runner.query(`SET session_replication_role = replica; ${FIRST_RELEASE}; RESET session_replication_role`)
+      await runner.release()
+      expect((await migrate(database.settings.owner)).applied).toHaveLength(migrations.length - 7)
+      const members = `
+        SELECT g.domain || '\\' || g.account_name AS "group", array_agg(m.account_name ORDER BY m.account_name) AS members
+        FROM certkeep.group_member AS o JOIN certkeep.principal AS g ON g.id = o.group_id
+        JOIN certkeep.principal AS m ON m.id = o.member_id GROUP BY 1 ORDER BY 1`
+      expect(await dataSource.query(members)).toEqual([
+        { group: 'CERTKEEP GROUPS\\Domain Users', members: ['Sales', 'alice', 'bob'] },
+        { group: 'CERTKEEP GROUPS\\Sales', members: ['alice', 'bob'] },
+        { group: 'CERTKEEP\\Domain Computers', members: ['web1$'] }
+      ])
+      const left = `
+        SELECT (SELECT count(*) FROM certkeep.principal WHERE kind IN ('user', 'computer')) AS accounts,
+          (SELECT count(*) FROM certkeep.request) AS requests, (SELECT count(*) FROM certkeep.certificate) AS certificates,
+          (SELECT agent_ids::text FROM certkeep.sealed_key) AS agents, (SELECT max(number) FROM certkeep.crl) AS crl,
+          (SELECT count(*) FROM certkeep.audit_event WHERE action = 'request.received') AS events`
+      expect(await dataSource.query(left)).toEqual([
+        { accounts: 6, requests: 5, certificates: 2, agents: '{1,2}', crl: 7, events: 5 }
+      ])
+      const front = new RequestStore((await database.open('front')).dataSource)
+      expect((await front.get(1 as RequestId)).state).toBe('pending')
+    } finally {
+      await database.drop()
+    }
+  })
+})
+
 describe('templates from before two people had to agree', () => {
   it('keep the author that the audit log names, and what is active is taken over as the installation’s', async () => {
     const database = await createTestDatabase()

@@ -1,7 +1,11 @@
 import { z } from 'zod'
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger'
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import type { Config } from '@app/platform'
+import { PROBLEM_MEDIA_TYPE, problemSchema, type Config } from '@app/platform'
+
+const BINARY = { type: 'string', format: 'binary' } as const
+
+const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const
 
 /** Serves the API document, and the page for people that shows it. */
 export function describeApi(app: NestFastifyApplication, config: Config): void {
@@ -19,7 +23,7 @@ export function describeApi(app: NestFastifyApplication, config: Config): void {
   SwaggerModule.setup(
     'api',
     app,
-    () => SwaggerModule.createDocument(app, description, { standardSchemaConverter: jsonSchemaOf }),
+    () => withProblems(SwaggerModule.createDocument(app, description, { standardSchemaConverter: jsonSchemaOf })),
     {
       jsonDocumentUrl: 'api/openapi.json',
       yamlDocumentUrl: 'api/openapi.yaml',
@@ -28,6 +32,35 @@ export function describeApi(app: NestFastifyApplication, config: Config): void {
     }
   )
   keepToPolicy(app)
+}
+
+/** A route that takes JSON and bytes describes its body once, as either; which it is follows from the media type. */
+function tellFormsApart(content: Record<string, { schema?: object }>): void {
+  for (const [type, media] of Object.entries(content)) {
+    const forms = (media.schema as { readonly anyOf?: readonly object[] } | undefined)?.anyOf ?? []
+    const isBinary = (form: object): boolean => 'format' in form && form.format === BINARY.format
+    if (!forms.some(isBinary)) continue
+    const rest = forms.filter(form => !isBinary(form))
+    media.schema = type === 'application/json' ? (rest.length === 1 ? (rest[0] as object) : { anyOf: rest }) : BINARY
+  }
+}
+
+/** Every route may answer with a problem; the server, not each route, makes them. */
+function withProblems(document: OpenAPIObject): OpenAPIObject {
+  const schema = { $ref: '#/components/schemas/Problem' }
+  const problem = (description: string) => ({ description, content: { [PROBLEM_MEDIA_TYPE]: { schema } } })
+  for (const item of Object.values(document.paths)) {
+    for (const method of METHODS) {
+      const { responses, requestBody } = item[method] ?? {}
+      if (responses === undefined) continue
+      if (requestBody !== undefined && 'content' in requestBody) tellFormsApart(requestBody.content)
+      responses['4XX'] ??= problem('The call is refused.')
+      responses['5XX'] ??= problem('The server cannot do it now.')
+    }
+  }
+  const { $schema: _, ...described } = z.toJSONSchema(problemSchema, { io: 'output' })
+  const schemas = { ...document.components?.schemas, Problem: described as object }
+  return { ...document, components: { ...document.components, schemas } }
 }
 
 /**
@@ -55,7 +88,11 @@ function jsonSchemaOf(
     io,
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema instanceof z.ZodCustom) Object.assign(jsonSchema, { type: 'string', format: 'binary' })
+      if (zodSchema instanceof z.ZodCustom) Object.assign(jsonSchema, BINARY)
+      // A word for yes or no in an address; the two that are told are those that everybody knows.
+      if (zodSchema instanceof z.ZodCodec && zodSchema.out instanceof z.ZodBoolean) {
+        Object.assign(jsonSchema, { type: 'string', enum: ['true', 'false'] })
+      }
     }
   })
   delete converted.$schema

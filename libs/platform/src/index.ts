@@ -37,6 +37,7 @@ export {
   type CertificateUrls,
   type DistributionUrls
 } from './http/distribution-urls.js'
+export { AnswersBytes } from './http/answers-bytes.js'
 export { BINARY_MEDIA_TYPES, Consumes, mediaTypeOf } from './http/media-types.js'
 export {
   createPlainListener,
@@ -62,6 +63,7 @@ export {
   InvalidRequest,
   jsonPointer,
   PROBLEM_MEDIA_TYPE,
+  problemSchema,
   problemOf,
   type Problem,
   type ProblemDetail

@@ -158,7 +158,7 @@ export class AuditChainStore {
       position: row['link.position'],
       seq: row['link.seq'],
       hash: row['link.hash'],
-      event: row.seq === null ? undefined : (row as HashedEvent),
+      event: eventOf(row),
       checkpoint: checkpointOf(row)
     }))
   }
@@ -199,6 +199,20 @@ interface JoinedLink extends JoinedCheckpoint, Omit<HashedEvent, 'seq'> {
   readonly 'link.seq': number
   readonly 'link.hash': Buffer
   readonly seq: string | null
+}
+
+/** The members of the event alone: what is told of a link is what was hashed, and no more. */
+function eventOf({
+  seq,
+  at,
+  actor,
+  action,
+  objectType,
+  objectId,
+  outcome,
+  detail
+}: JoinedLink): HashedEvent | undefined {
+  return seq === null ? undefined : { seq, at, actor, action, objectType, objectId, outcome, detail }
 }
 
 function checkpointOf(row: JoinedCheckpoint): Checkpoint | undefined {

@@ -15,7 +15,7 @@ const name = (limit: number) =>
     .string()
     .min(1)
     .max(limit)
-    .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not have control characters')
+    .regex(/^[^\u0000-\u001f\u007f-\u009f\ud800-\udfff]+$/u, 'must not have control characters')
 const objectIdentifier = z
   .string()
   .max(255)
@@ -60,7 +60,7 @@ const archival = z
 const printable = z
   .string()
   .max(65_536)
-  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not have control characters; give it as base64')
+  .regex(/^[^\u0000-\u001f\u007f-\u009f\ud800-\udfff]*$/u, 'must not have control characters; give it as base64')
 const storedValue = z.union([printable, z.strictObject({ base64: z.base64().max(262_144) })])
 const directoryEntry = z.strictObject({
   distinguishedName: printable.min(1),

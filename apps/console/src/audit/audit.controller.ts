@@ -1,5 +1,5 @@
 import { Controller, Get, Query, StreamableFile } from '@nestjs/common'
-import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import { RequirePermission } from '../access/require-permission.js'
 import {
   afterQuery,
@@ -22,6 +22,7 @@ import {
   type StatusView
 } from './audit.schemas.js'
 import { AuditService } from './audit.service.js'
+import { AnswersBytes } from '@app/platform'
 
 const TYPES = { jsonl: 'application/jsonl', csv: 'text/csv; charset=utf-8' } as const
 
@@ -42,8 +43,7 @@ export class AuditController {
   @Get('export')
   @RequirePermission('audit.read', { at: 'all' })
   @ApiOperation({ summary: 'All entries, oldest first, each a line with its link' })
-  @ApiProduces(...Object.values(TYPES))
-  @ApiResponse({ status: 200 })
+  @AnswersBytes('application/jsonl', 'text/csv')
   export(@Query({ schema: exportQuery }) query: ExportQuery): StreamableFile {
     return new StreamableFile(this.audit.export(query), { type: TYPES[query.format] })
   }

@@ -24,6 +24,7 @@ import {
 } from './certificates.schemas.js'
 import { CertificatesService } from './certificates.service.js'
 import { RevocationsService } from './revocations.service.js'
+import { AnswersBytes } from '@app/platform'
 
 /** Issued certificates: finding, reading, revoking and releasing them. */
 @ApiTags('certificates')
@@ -62,6 +63,7 @@ export class CertificatesController {
   @Get(':serial/content')
   @RequirePermission('certificate.read')
   @ApiOperation({ summary: 'One certificate as a file' })
+  @AnswersBytes('application/x-pem-file', 'application/pkix-cert', 'application/x-pkcs7-certificates')
   async content(
     @Param('serial', { schema: serialParameter }) serial: string,
     @Query({ schema: contentQuery }) { ca, format }: ContentQuery,

@@ -3,6 +3,13 @@ import { pageView, uuidPageQuery } from '../access/page.schemas.js'
 
 const optionalName = (most: number) => z.string().min(1).max(most).nullable().optional()
 
+const plainName = (most: number) =>
+  z
+    .string()
+    .min(1)
+    .max(most)
+    .regex(/^[^\\\u0000-\u001f\u007f-\u009f]+$/, 'has no backslash and no control characters')
+
 /** The attributes of an account that may change; null takes one away, what is left out stays. */
 export const changeBody = z.strictObject({
   displayName: optionalName(256),
@@ -16,16 +23,8 @@ export const changeBody = z.strictObject({
 export const addBody = z.discriminatedUnion('kind', [
   changeBody.extend({
     kind: z.enum(['user', 'computer']),
-    account: z
-      .string()
-      .min(1)
-      .max(256)
-      .regex(/^[^\\]+$/, 'has no backslash'),
-    domain: z
-      .string()
-      .min(1)
-      .max(255)
-      .regex(/^[^\\]+$/, 'has no backslash'),
+    account: plainName(256),
+    domain: plainName(255),
     sid: z
       .string()
       .regex(/^S-1-\d{1,14}(-\d{1,10}){1,15}$/, 'is no security identifier')
@@ -35,11 +34,7 @@ export const addBody = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     kind: z.literal('group'),
-    account: z
-      .string()
-      .min(1)
-      .max(256)
-      .regex(/^[^\\]+$/, 'has no backslash')
+    account: plainName(256)
   })
 ])
 

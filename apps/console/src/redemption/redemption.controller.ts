@@ -2,7 +2,7 @@ import { Body, Controller, Get, Post, Req, Res } from '@nestjs/common'
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isAppError } from '@app/core'
-import { CallerLimits } from '@app/platform'
+import { AnswersBytes, CallerLimits } from '@app/platform'
 import { PublicRoute } from '../access/require-permission.js'
 import { redeemBody, redeemedView, type RedeemBody, type RedeemedView } from '../invitations/invitations.schemas.js'
 import { messagePage, sendPage } from '../pages/page.js'
@@ -37,7 +37,7 @@ export class RedemptionController {
   @Get('enrol')
   @PublicRoute()
   @ApiOperation({ summary: 'What to do with the link of an invitation, for people' })
-  @ApiResponse({ status: 200 })
+  @AnswersBytes('text/html')
   async page(@Res() reply: FastifyReply): Promise<void> {
     const page = messagePage('Become an operator', [
       'This link makes you an operator of a certificate authority, once. A browser does not redeem it: your key is made on your own machine, by the command line.',

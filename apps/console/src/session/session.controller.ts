@@ -2,7 +2,7 @@ import { Controller, Delete, Get, HttpCode, Param, Query, Req, Res } from '@nest
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
-import { CallerLimits } from '@app/platform'
+import { AnswersBytes, CallerLimits } from '@app/platform'
 import { NamedObjects } from '../access/named-objects.js'
 import { CurrentOperator, type AuthenticatedOperator } from '../access/operator.js'
 import { uuidParameter } from '../access/page.schemas.js'
@@ -45,7 +45,7 @@ export class SessionController {
   @Get('callback')
   @PublicRoute()
   @ApiOperation({ summary: 'Come back from the identity provider, with a browser' })
-  @ApiResponse({ status: 200 })
+  @AnswersBytes('text/html')
   async callback(
     @Query({ schema: callbackQuery }) { state }: z.infer<typeof callbackQuery>,
     @Req() request: FastifyRequest,

@@ -10,7 +10,7 @@ export const nameParameter = z.string().min(1).max(1536)
 
 /** What the list of template versions is narrowed by. */
 export const templatesQuery = pageQuery.extend({
-  cursor: z.coerce.number().int().min(0).optional(),
+  cursor: z.coerce.number().int().min(0).max(0x7fffffff).optional(),
   name: z.string().min(1).max(64).optional(),
   state: z.enum(['draft', 'active', 'retired']).optional()
 })

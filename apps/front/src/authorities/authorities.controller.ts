@@ -3,7 +3,7 @@ import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagg
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { toBase64, type Clock } from '@app/core'
-import { CLOCK } from '@app/platform'
+import { AnswersBytes, CLOCK } from '@app/platform'
 import type { CaRow } from '@app/storage'
 import {
   caParameter,
@@ -18,7 +18,7 @@ import { CurrentRequester, type AuthenticatedRequester } from '../requester/requ
 import { CaProperties } from './ca-properties.js'
 import { ExchangeCertificates } from './exchange-certificates.js'
 import { AuthoritiesService } from './authorities.service.js'
-import { encodingOf, sendCertificates } from './encoding.js'
+import { CERTIFICATE_TYPES, encodingOf, sendCertificates } from './encoding.js'
 
 const certificateQuery = z.object({
   exchange: z.stringbool().default(false),
@@ -74,6 +74,7 @@ export class AuthoritiesController {
 
   @Get(':ca/certificate')
   @ApiOperation({ summary: 'Its certificate or exchange certificate (GetCACertificate)' })
+  @AnswersBytes(...CERTIFICATE_TYPES)
   async certificate(
     @Param('ca', { schema: caParameter }) name: string,
     @Query({ schema: certificateQuery }) query: z.infer<typeof certificateQuery>,

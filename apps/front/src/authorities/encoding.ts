@@ -6,6 +6,17 @@ import { encodePem } from '@app/der'
 /** The forms a certificate or message can be asked for in (the CR_OUT_* encodings by name). */
 export type Encoding = 'der' | 'pem' | 'base64' | 'p7b'
 
+/** The media types of {@link sendCertificates}. */
+export const CERTIFICATE_TYPES = [
+  'application/pkix-cert',
+  'application/x-pem-file',
+  'text/plain',
+  'application/x-pkcs7-certificates'
+] as const
+
+/** The media types of {@link sendMessage}. */
+export const MESSAGE_TYPES = ['application/pkcs7-mime', 'application/x-pem-file', 'text/plain'] as const
+
 /** Answers one or more certificates, the first the one asked for. DER has room for one only. */
 export async function sendCertificates(
   reply: FastifyReply,

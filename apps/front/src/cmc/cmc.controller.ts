@@ -1,8 +1,8 @@
 import { Body, Controller, Headers, HttpCode, Inject, Param, Post, Res, UseGuards } from '@nestjs/common'
-import { ApiBearerAuth, ApiConsumes, ApiHeader, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger'
+import { ApiBearerAuth, ApiConsumes, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
-import { CONFIG, Consumes, type Config } from '@app/platform'
+import { AnswersBytes, CONFIG, type Config, Consumes } from '@app/platform'
 import { sendMessage } from '../authorities/encoding.js'
 import { caParameter, idempotencyHeader, idempotencyOf, messageTypes } from '../enrollment/enrollment.schemas.js'
 import { RequesterGuard } from '../requester/requester.guard.js'
@@ -26,7 +26,7 @@ export class CmcController {
   @Consumes(...messageTypes)
   @ApiConsumes(...messageTypes)
   @ApiHeader(idempotencyHeader)
-  @ApiProduces('application/pkcs7-mime; smime-type=CMC-Response')
+  @AnswersBytes('application/pkcs7-mime')
   @ApiOperation({
     summary: 'Submit a CMC or PKCS#10 request and get the full response',
     description: 'A renewal signed with the old key needs no credential where its template lets the key stand for one.'

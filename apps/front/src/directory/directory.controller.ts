@@ -19,6 +19,7 @@ import {
 } from './directory.schemas.js'
 import { RegisteredCertificates } from './registered-certificates.service.js'
 import { RegistrationService } from './registration.service.js'
+import { AnswersBytes } from '@app/platform'
 
 /** The certificates that users register in the directory (MQRegisterCertificate and its like). */
 @ApiTags('directory')
@@ -77,6 +78,7 @@ export class DirectoryUsersController {
 
   @Get(':user/certificates/:digest')
   @ApiOperation({ summary: 'A registered certificate, DER' })
+  @AnswersBytes('application/pkix-cert')
   async fetch(
     @Param('user', { schema: userParameter }) user: string,
     @Param('digest', { schema: digestParameter }) digest: string,
@@ -99,6 +101,7 @@ export class DirectoryUsersController {
 
   @Get(':user/mqusersigncerts')
   @ApiOperation({ summary: 'The registered certificates of an account as MQUSERSIGNCERTS (MS-MQMQ 2.2.21)' })
+  @AnswersBytes('application/octet-stream')
   async export(
     @Param('user', { schema: userParameter }) user: string,
     @CurrentRequester() requester: AuthenticatedRequester,

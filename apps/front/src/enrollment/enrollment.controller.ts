@@ -17,10 +17,10 @@ import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { DISPOSITIONS, isAppError } from '@app/core'
 import { decodeDerPemOrBase64 } from '@app/der'
-import { CONFIG, Consumes, type Config } from '@app/platform'
+import { AnswersBytes, CONFIG, type Config, Consumes } from '@app/platform'
 import { RequesterGuard } from '../requester/requester.guard.js'
 import { CurrentRequester, TakesKeyBasedRenewal, type AuthenticatedRequester } from '../requester/requester.js'
-import { sendCertificates, sendMessage } from '../authorities/encoding.js'
+import { CERTIFICATE_TYPES, MESSAGE_TYPES, sendCertificates, sendMessage } from '../authorities/encoding.js'
 import { FullResponses } from './full-responses.js'
 import { EnrollmentService } from './enrollment.service.js'
 import {
@@ -31,6 +31,7 @@ import {
   indexQuery,
   messageTypes,
   propertyParameter,
+  propertyView,
   requestIdParameter,
   requestView,
   submitBody,
@@ -116,6 +117,7 @@ export class EnrollmentController {
 
   @Get(':id/full-response')
   @ApiOperation({ summary: 'The signed full CMC response (FR_PROP_FULLRESPONSE)' })
+  @AnswersBytes(...MESSAGE_TYPES)
   async fullResponse(
     @Param('ca', { schema: caParameter }) caName: string,
     @Param('id', { schema: requestIdParameter }) id: number,
@@ -128,6 +130,7 @@ export class EnrollmentController {
 
   @Get(':id/full-response/properties/:property')
   @ApiOperation({ summary: 'A property of the full response (GetFullResponseProperty)' })
+  @ApiResponse({ status: 200, standardSchema: propertyView })
   property(
     @Param('ca', { schema: caParameter }) caName: string,
     @Param('id', { schema: requestIdParameter }) id: number,
@@ -140,6 +143,7 @@ export class EnrollmentController {
 
   @Get(':id/certificate')
   @ApiOperation({ summary: 'The issued certificate (GetCertificate)' })
+  @AnswersBytes(...CERTIFICATE_TYPES)
   async certificate(
     @Param('ca', { schema: caParameter }) caName: string,
     @Param('id', { schema: requestIdParameter }) id: number,

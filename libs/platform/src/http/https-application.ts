@@ -22,6 +22,7 @@ import { securityHeaders } from './security-headers.js'
 import { listenError } from './listen-error.js'
 import { LISTENER_TLS, secureContextOf, type ServerTls } from './server-tls.js'
 import { closeGracefully } from './shutdown.js'
+import { answerUnreadable } from './unreadable-requests.js'
 
 /** What {@link createHttpsApplication} is made of. */
 export interface HttpsApplicationOptions {
@@ -98,6 +99,7 @@ function createAdapter(options: HttpsApplicationOptions): FastifyAdapter {
     logger: false,
     genReqId: () => randomUUID(),
     requestIdHeader: false,
+    clientErrorHandler: answerUnreadable,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       answerProblem(error, request, reply, logger)
     },

@@ -1,23 +1,30 @@
+import { z } from 'zod'
 import { AppError, type ErrorCode } from '@app/core'
 import { formatHresult, hresultOf } from '@app/cmc'
 import { HTTP_PROBLEMS } from './http-status.js'
 
 /** One wrong member of a request, by its JSON pointer (RFC 6901); an empty pointer is the whole body. */
-export interface ProblemDetail {
-  readonly pointer: string
-  readonly detail: string
-}
+const problemDetail = z.object({ pointer: z.string(), detail: z.string() })
+
+/** The form of one of {@link problemSchema}'s `errors`. */
+export type ProblemDetail = Readonly<z.infer<typeof problemDetail>>
 
 /** The body of an `application/problem+json` answer (RFC 9457, section 3). */
-export interface Problem {
-  readonly type: string
-  readonly title: string
-  readonly status: number
-  readonly detail: string
-  readonly instance: string
+export const problemSchema = z.object({
+  type: z.string().describe('A URN that names the kind of problem.'),
+  title: z.string(),
+  status: z.int().min(400).max(599),
+  detail: z.string().describe('What is wrong with this call and what to do.'),
+  instance: z.string().describe('A URN that names this occurrence, in the log of the server too.'),
+  code: z.string().describe('The kind of problem, as the reference of errors lists it.'),
+  hresult: z.string().regex(/^0x[0-9a-f]{8}$/),
+  retryable: z.boolean().describe('Whether the same call may succeed later.'),
+  errors: z.array(problemDetail).optional().describe('Each wrong member of the call.')
+})
+
+/** The form of {@link problemSchema}. */
+export interface Problem extends Readonly<Omit<z.infer<typeof problemSchema>, 'errors'>> {
   readonly code: ErrorCode
-  readonly hresult: string
-  readonly retryable: boolean
   readonly errors?: readonly ProblemDetail[]
 }
 
