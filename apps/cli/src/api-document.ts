@@ -37,7 +37,7 @@ export function describeApi(app: NestFastifyApplication, config: Config): void {
 /** A route that takes JSON and bytes describes its body once, as either; which it is follows from the media type. */
 function tellFormsApart(content: Record<string, { schema?: object }>): void {
   for (const [type, media] of Object.entries(content)) {
-    const forms = (media.schema as { readonly anyOf?: readonly object[] } | undefined)?.anyOf ?? []
+    const { anyOf: forms = [] } = (media.schema ?? {}) as { readonly anyOf?: readonly object[] }
     const isBinary = (form: object): boolean => 'format' in form && form.format === BINARY.format
     if (!forms.some(isBinary)) continue
     const rest = forms.filter(form => !isBinary(form))
