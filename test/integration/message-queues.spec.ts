@@ -245,6 +245,28 @@ describe('a queue', () => {
     await expect(owner.queues.get(queue)).rejects.toThrow(coded('MQ_ERROR_QUEUE_NOT_FOUND'))
   })
 
+  it('takes what crosses other messages and their acknowledgements, however many come at once', async () => {
+    const [one, two] = [await newQueue(), await newQueue()]
+    const asking = { level: 'none', acknowledge: ACKNOWLEDGE.POS_ARRIVAL } as const
+    const sends = Array.from({ length: 40 }, (_, at) =>
+      at % 2 === 0 ? send(one, 'x', { ...asking, adminQueue: two }) : send(two, 'x', { ...asking, adminQueue: one })
+    )
+    expect((await Promise.allSettled(sends)).filter(({ status }) => status === 'rejected')).toEqual([])
+    // As many of them end at once, whoever looks.
+    await server.sql(`UPDATE certkeep.message SET receive_before = now() - interval '1 second' WHERE place = 'queue'`)
+    const looks = Array.from({ length: 8 }, (_, at) => owner.queues.peek(at % 2 === 0 ? one : two))
+    expect((await Promise.allSettled(looks)).filter(({ status }) => status === 'rejected')).toEqual([])
+    await expect
+      .poll(() =>
+        server.sql(
+          `SELECT id FROM certkeep.message WHERE place = 'queue' AND queue_id IN (
+      SELECT id FROM certkeep.message_queue WHERE name = ANY ($1))`,
+          [[one, two]]
+        )
+      )
+      .toEqual([])
+  })
+
   it('wakes who waits for a message', async () => {
     const queue = await newQueue()
     const waiting = owner.queues.receive(queue, { wait: 10, keys })

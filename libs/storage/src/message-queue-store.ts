@@ -20,6 +20,16 @@ const LIST: Statement = {
   text: `SELECT ${COLUMNS} FROM certkeep.message_queue AS q WHERE q.owner_id = $1 ORDER BY lower(q.name)`
 }
 
+const LOCK: Statement = {
+  name: 'message_queue_lock',
+  text: `
+    SELECT FROM certkeep.message_queue WHERE id = ANY (ARRAY(
+      SELECT unnest($1::uuid[])
+      UNION SELECT q.id FROM certkeep.message_queue AS q
+        WHERE lower(q.name) = ANY (ARRAY(SELECT lower(given) FROM unnest($2::text[]) AS given))))
+    ORDER BY id FOR NO KEY UPDATE`
+}
+
 /** Whoever makes a queue waits for others of the account, so that none is over the limit. */
 const LOCK_OWNER: Statement = { text: `SELECT pg_advisory_xact_lock(hashtextextended('message_queue' || $1, 0))` }
 
@@ -62,8 +72,16 @@ export class MessageQueueStore {
   constructor(private readonly dataSource: DataSource) {}
 
   /** Whatever the case of its name. */
-  find(name: string): Promise<MessageQueueRow | undefined> {
-    return queryOne<MessageQueueRow>(this.dataSource, undefined, FIND, [name])
+  find(name: string, unit?: Unit): Promise<MessageQueueRow | undefined> {
+    return queryOne<MessageQueueRow>(this.dataSource, unit, FIND, [name])
+  }
+
+  /**
+   * Locks queues by their ids and by their names, in one order whoever does, until the unit ends. Before anything is put
+   * into one of them or taken out; one that is not there is passed over.
+   */
+  async lock(unit: Unit, ids: readonly string[], names: readonly string[]): Promise<void> {
+    await query(this.dataSource, unit, LOCK, [ids, names])
   }
 
   /** Those of an account, by their names. */
@@ -72,8 +90,8 @@ export class MessageQueueStore {
   }
 
   /** What the account of a SID may do with a queue; 0 for a disabled or unknown one. */
-  async findRights(queueId: string, sid: string): Promise<number> {
-    const row = await queryOne<{ readonly mask: number }>(this.dataSource, undefined, RIGHTS, [queueId, sid])
+  async findRights(queueId: string, sid: string, unit?: Unit): Promise<number> {
+    const row = await queryOne<{ readonly mask: number }>(this.dataSource, unit, RIGHTS, [queueId, sid])
     return row?.mask ?? 0
   }
 

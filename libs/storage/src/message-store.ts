@@ -33,11 +33,12 @@ const SEE: Statement = {
     ON CONFLICT DO NOTHING RETURNING message_id`
 }
 
+/** Of the queue alone that the transaction has locked, so that nobody waits for anybody. */
 const FORGET: Statement = {
   name: 'message_seen_end',
   text: `
     DELETE FROM certkeep.message_seen WHERE (queue_id, sender, message_id) IN (
-      SELECT queue_id, sender, message_id FROM certkeep.message_seen WHERE until < $1 LIMIT 200)`
+      SELECT queue_id, sender, message_id FROM certkeep.message_seen WHERE queue_id = $1 AND until < $2 LIMIT 200)`
 }
 
 /** Locks the queue, so that two messages at once cannot both have the last of the room. */
@@ -127,7 +128,7 @@ export class MessageStore {
 
   /** Remembers an id. Whether it is new: of two at once, one is. */
   async see(unit: Unit, { queueId, sender, messageId, until }: SeenMessage, now: Date): Promise<boolean> {
-    await query(this.dataSource, unit, FORGET, [now])
+    await query(this.dataSource, unit, FORGET, [queueId, now])
     return (await query(this.dataSource, unit, SEE, [queueId, sender, messageId, until])).length === 1
   }
 

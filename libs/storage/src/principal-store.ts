@@ -100,8 +100,8 @@ export class PrincipalStore {
   }
 
   /** Disabled ones too. */
-  find(id: PrincipalId): Promise<PrincipalRow | undefined> {
-    return queryOne<PrincipalRow>(this.dataSource, undefined, FIND, [id])
+  find(id: PrincipalId, unit?: Unit): Promise<PrincipalRow | undefined> {
+    return queryOne<PrincipalRow>(this.dataSource, unit, FIND, [id])
   }
 
   /** Whatever the case; disabled ones too. */

@@ -84,6 +84,7 @@ export class MessageArrivals {
     if (arrivalDeadline(envelope.fields) < now) return this.refuse(arrival, 'NACK_REACH_QUEUE_TIMEOUT')
     const refusal = await this.database.transaction<MessageClass | undefined>(async unit => {
       if (envelope.fields.delivery === DELIVERY.EXPRESS) await this.messages.hurry(unit)
+      await this.endings.hold(unit, [queue.id], [envelope])
       const { messageId } = envelope.fields
       const until = new Date(arrivalDeadline(envelope.fields).getTime() + REMEMBERED_MILLISECONDS)
       const seen = { queueId: queue.id, sender: senderOf(envelope, requester), messageId, until }
@@ -103,11 +104,12 @@ export class MessageArrivals {
   private async refuse(arrival: Arrival, name: MessageClass): Promise<void> {
     const { queue, envelope, requester } = arrival
     await this.database.transaction(async unit => {
+      await this.endings.hold(unit, [queue.id], [envelope])
       const ended = { queueName: queue.name, envelope, submittedBy: requester.principal.id }
       await this.endings.acknowledge(unit, ended, name)
       // Nobody fills with dead letters what he could not fill with messages.
       const { sid } = requester.principal
-      const mayWrite = await this.senders.hasRight(queue.id, sid, QUEUE_RIGHT.WRITE_MESSAGE)
+      const mayWrite = await this.senders.hasRight(queue.id, sid, QUEUE_RIGHT.WRITE_MESSAGE, unit)
       if (!mayWrite || !isDeadLetter(envelope, name)) return
       const size = Buffer.byteLength(envelope.text)
       if (!(await this.messages.hasRoom(unit, queue.id, 'dead-letter', size))) return

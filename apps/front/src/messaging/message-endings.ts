@@ -43,6 +43,15 @@ export class MessageEndings {
   ) {}
 
   /**
+   * Locks the queues that the end of messages can change: their own, and those that they name for acknowledgements. The
+   * first thing of a transaction after the messages themselves, so that two of them never wait for each other.
+   */
+  async hold(unit: Unit, ids: readonly string[], envelopes: readonly ParsedEnvelope[]): Promise<void> {
+    const admins = envelopes.flatMap(({ fields }) => (fields.acknowledge === 0 ? [] : (fields.adminQueue ?? [])))
+    await this.queues.lock(unit, ids, [...new Set(admins)])
+  }
+
+  /**
    * Puts an acknowledgement into the administration queue that the message names, if it asks for one of the class, if
    * who handed it in may write there, and if there is room (MS-MQQB 3.1.7.15). Classes of security only where the server
    * lets them out.
@@ -52,12 +61,29 @@ export class MessageEndings {
     const isAsked = (fields.acknowledge & acknowledgementFor(name)) !== 0
     const isHidden = isSecurityClass(name) && !this.config.messaging.insecureNacks
     if (!isAsked || isHidden || fields.adminQueue === undefined || message.submittedBy === null) return
-    const admin = await this.queues.find(fields.adminQueue)
-    const submitter = await this.principals.find(message.submittedBy)
+    const admin = await this.queues.find(fields.adminQueue, unit)
+    const submitter = await this.principals.find(message.submittedBy, unit)
     if (admin === undefined || submitter === undefined) return
-    const mask = await this.queues.findRights(admin.id, submitter.sid)
+    const mask = await this.queues.findRights(admin.id, submitter.sid, unit)
     if ((mask & QUEUE_RIGHT.WRITE_MESSAGE) === 0) return
     await this.put(unit, admin, message, name)
+  }
+
+  /** Gives up messages of any queues, all with one class; see {@link giveUp}. Their rows are locked. */
+  async giveUpAll(
+    unit: Unit,
+    rows: readonly MessageRow[],
+    queue: MessageQueueRow | undefined,
+    name: MessageClass
+  ): Promise<void> {
+    await this.holdAll(unit, rows)
+    for (const row of rows) await this.giveUp(unit, row, queue, name)
+  }
+
+  /** As {@link hold}, for messages that are in their queues. */
+  async holdAll(unit: Unit, rows: readonly MessageRow[]): Promise<void> {
+    const envelopes = rows.map(({ envelope }) => parseEnvelope(envelope))
+    await this.hold(unit, [...new Set(rows.map(({ queueId }) => queueId))], envelopes)
   }
 
   /** Ends a message in its queue with a negative class: acknowledged, and kept as a dead letter where that is asked. */

@@ -26,6 +26,9 @@ import {
 /** How often somebody who waits looks again. */
 const LOOK_MILLISECONDS = 250
 
+/** How many rounds of a hundred messages that have ended one call clears away. */
+const MOST_ROUNDS = 5
+
 /** Gives messages out of queues. */
 @Injectable()
 export class MessageReception {
@@ -68,8 +71,9 @@ export class MessageReception {
       if (row === undefined) {
         throw new AppError('conflict', `Message ${id} of "${queue.name}" is not under this lease any more.`, { id })
       }
-      if (outcome === 'released') await this.messages.release(unit, id)
-      else if (outcome === 'received') await this.endings.complete(unit, row, queue)
+      if (outcome === 'released') return this.messages.release(unit, id)
+      await this.endings.holdAll(unit, [row])
+      if (outcome === 'received') await this.endings.complete(unit, row, queue)
       else await this.endings.giveUp(unit, row, queue, outcome)
     })
   }
@@ -103,18 +107,21 @@ export class MessageReception {
     for (let left = true; left;) {
       left = await this.database.transaction(async unit => {
         const rows = await this.messages.listLocked(unit, queue.id)
-        for (const row of rows) await this.endings.giveUp(unit, row, queue, name)
+        await this.endings.giveUpAll(unit, rows, queue, name)
         return rows.length > 0
       })
     }
   }
 
-  /** Ends every message, of all queues, whose time is over: whoever looks finds nothing that has ended. */
+  /**
+   * Ends messages, of all queues, whose time is over. Nobody is given one that has ended, and nobody who looks waits for
+   * more than {@link MOST_ROUNDS} rounds of them: who looks next goes on.
+   */
   private async expire(): Promise<void> {
-    for (let left = true; left;) {
+    for (let left = true, round = 0; left && round < MOST_ROUNDS; round++) {
       left = await this.database.transaction(async unit => {
         const rows = await this.messages.listExpired(unit, this.clock.now())
-        for (const row of rows) await this.endings.giveUp(unit, row, undefined, 'NACK_RECEIVE_TIMEOUT')
+        await this.endings.giveUpAll(unit, rows, undefined, 'NACK_RECEIVE_TIMEOUT')
         return rows.length > 0
       })
     }

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Clock } from '@app/core'
 import { CLOCK } from '@app/platform'
-import { MessageQueueStore, RegisteredCertificateStore } from '@app/storage'
+import { MessageQueueStore, RegisteredCertificateStore, type Unit } from '@app/storage'
 
 /** What the directory says of the sender of a message. It is asked each time, so that what it says holds at once. */
 @Injectable()
@@ -20,7 +20,7 @@ export class MessageSenders {
   }
 
   /** Whether the account of a SID has all of the rights on a queue. */
-  async hasRight(queueId: string, sid: string, mask: number): Promise<boolean> {
-    return ((await this.queues.findRights(queueId, sid)) & mask) === mask
+  async hasRight(queueId: string, sid: string, mask: number, unit?: Unit): Promise<boolean> {
+    return ((await this.queues.findRights(queueId, sid, unit)) & mask) === mask
   }
 }
