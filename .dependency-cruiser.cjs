@@ -19,6 +19,7 @@ const libraries = [
   'storage',
   'queue',
   'platform',
+  'ldap',
   'client'
 ]
 const pure = libraries.slice(0, libraries.indexOf('registration') + 1)

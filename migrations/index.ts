@@ -39,6 +39,9 @@ import { CompleteRegistrations1795231401000 } from './1795231401000-complete-reg
 import { RegisterCertificates1795231600000 } from './1795231600000-register-certificates.js'
 import { QueueMessages1795231700000 } from './1795231700000-queue-messages.js'
 import { PublishCertificates1795231800000 } from './1795231800000-publish-certificates.js'
+import { IndexAccountMappings1795231801000 } from './1795231801000-index-account-mappings.js'
+import { TakeForeignCertificates1795231802000 } from './1795231802000-take-foreign-certificates.js'
+import { ReadLdap1795231803000 } from './1795231803000-read-ldap.js'
 import { MendPurges1795231840000 } from './1795231840000-mend-purges.js'
 import { CountNoRevokedAgents1795231841000 } from './1795231841000-count-no-revoked-agents.js'
 import { MendReseals1795231842000 } from './1795231842000-mend-reseals.js'
@@ -87,6 +90,9 @@ export const migrations = [
   RegisterCertificates1795231600000,
   QueueMessages1795231700000,
   PublishCertificates1795231800000,
+  IndexAccountMappings1795231801000,
+  TakeForeignCertificates1795231802000,
+  ReadLdap1795231803000,
   MendPurges1795231840000,
   CountNoRevokedAgents1795231841000,
   MendReseals1795231842000,

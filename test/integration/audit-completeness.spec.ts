@@ -51,6 +51,12 @@ const WITHOUT_EVENT: Readonly<Record<string, string>> = {
   'MessageStore.release': 'the same',
   'MessageStore.move': 'the same',
   'MessageStore.remove': 'the same',
+  'LdapEntryStore.put': 'what the LDAP server has; the accounts that follow from it have their events',
+  'LdapRunStore.schedule': 'a clock; the accounts that a run changes have their events',
+  'LdapRunStore.claim': 'the same',
+  'LdapRunStore.progress': 'the same',
+  'LdapRunStore.end': 'the same',
+  'LdapRunStore.purge': 'the same',
   'KeyImportStore.postpone': 'who works on a row for a moment',
   'PublicationStore.take': 'the publishing of a certificate whose issuing has its event',
   'PublicationStore.end': 'the same',
@@ -802,6 +808,14 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
   'RecoveryStore.close': async () => {
     const { id } = await requested()
     return () => of(storage.RecoveryStore).close(id, { state: 'refused', reason: 'No.' }, BECAUSE, NOW)
+  },
+  'ForeignCertificateStore.add': async () => {
+    const row = registration(await principal())
+    return () => of(storage.ForeignCertificateStore).add(row, BECAUSE, NOW)
+  },
+  'LdapRunStore.request': async () => {
+    const run = { id: randomUUID(), isFull: true, acceptsRemovals: false }
+    return () => of(storage.LdapRunStore).request(run, BECAUSE, NOW)
   },
   'RegisteredCertificateStore.register': async () => {
     const row = registration(await principal())

@@ -11,6 +11,9 @@ interface ChangeOptions extends ConnectionOptions {
   readonly upn?: string
   readonly mail?: string
   readonly dns?: string
+  readonly guid?: string
+  readonly spn: readonly string[]
+  readonly altIdentity: readonly string[]
   readonly output: OutputFormat
 }
 
@@ -52,6 +55,10 @@ function registerEntries(directory: Command, say: (text: string) => void): void 
     .option('--domain <name>', 'of this domain only')
     .option('--group <name>', 'members of this group only, through others too')
     .option('--disabled', 'disabled ones only')
+    .option('--sid <sid>', 'with this security identifier')
+    .option('--guid <guid>', 'with this objectGUID')
+    .option('--spn <name>', 'with this service principal name')
+    .option('--alt-identity <mapping>', 'with this certificate mapping')
     .action(async (options: WithOutput<SearchOptions>) =>
       printData(await (await actions()).searchDirectory(options), options.output)
     )
@@ -69,9 +76,13 @@ function registerEntries(directory: Command, say: (text: string) => void): void 
     .option('--upn <name>', 'its user principal name')
     .option('--mail <address>', 'its mail address')
     .option('--dns <name>', 'its host name')
+    .option('--guid <guid>', 'its objectGUID')
+    .option('--spn <name>', 'a service principal name; repeatable, in place of all that it has', collect, [])
+    .option('--alt-identity <mapping>', 'a certificate mapping; repeatable, in place of all', collect, [])
     .action(async (account: string, options: ChangeOptions) => {
-      const { displayName, distinguishedName, upn, mail, dns: dnsName, ...connection } = options
-      const attributes = { displayName, distinguishedName, upn, mail, dnsName }
+      const { displayName, distinguishedName, upn, mail, dns: dnsName, guid, spn, altIdentity, ...connection } = options
+      const lists = { servicePrincipalNames: spn, altSecurityIdentities: altIdentity }
+      const attributes = { displayName, distinguishedName, upn, mail, dnsName, guid, ...lists }
       await printData(await (await actions()).changeEntry(account, attributes, connection), connection.output)
     })
   for (const disabled of [true, false]) {

@@ -8,6 +8,7 @@ import {
   SessionStore,
   type ConnectionSettings
 } from '@app/storage'
+import { accountCertificatesFeature } from './account-certificates/account-certificates.feature.js'
 import { archivedKeysFeature } from './archived-keys/archived-keys.feature.js'
 import { auditFeature } from './audit/audit.feature.js'
 import { NamedObjects } from './access/named-objects.js'
@@ -16,6 +17,7 @@ import { OperatorAuthentication } from './access/operator-authentication.js'
 import { certificatesFeature } from './certificates/certificates.feature.js'
 import type { ConsoleFeature } from './console-feature.js'
 import { clientsFeature } from './registration/clients.feature.js'
+import { directoryImportFeature } from './directory-import/directory-import.feature.js'
 import { directoryFeature } from './directory/directory.feature.js'
 import { enrollmentRightsFeature } from './enrollment-rights/enrollment-rights.feature.js'
 import { healthFeature } from './health/health.feature.js'
@@ -42,6 +44,7 @@ const access: ConsoleFeature = {
 /** One line for each feature folder. */
 const features: readonly ConsoleFeature[] = [
   access,
+  accountCertificatesFeature,
   archivedKeysFeature,
   auditFeature,
   certificatesFeature,
@@ -54,6 +57,7 @@ const features: readonly ConsoleFeature[] = [
   keyImportsFeature,
   keyRetentionFeature,
   sessionFeature,
+  directoryImportFeature,
   directoryFeature,
   enrollmentRightsFeature,
   templatesFeature,

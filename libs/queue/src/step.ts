@@ -21,7 +21,8 @@ export const STEPS = {
   audit: 'authority',
   webhooks: 'front',
   publish: 'front',
-  registrations: 'console'
+  registrations: 'console',
+  'read-ldap': 'console'
 } as const
 
 /** A step of {@link STEPS}. */

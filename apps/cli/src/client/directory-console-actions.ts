@@ -11,7 +11,11 @@ import type { ConnectionOptions } from '../client-options.js'
 import { withConsole } from './connection.js'
 
 /** What `directory search` takes. */
-export type SearchOptions = ConnectionOptions & Pick<DirectoryQuery, 'kind' | 'name' | 'domain' | 'group' | 'disabled'>
+export type SearchOptions = ConnectionOptions &
+  Pick<DirectoryQuery, 'kind' | 'name' | 'domain' | 'group' | 'disabled' | 'sid' | 'guid'> & {
+    readonly spn?: string
+    readonly altIdentity?: string
+  }
 
 /** Accounts and groups. */
 export function searchDirectory({
@@ -20,9 +24,13 @@ export function searchDirectory({
   domain,
   group,
   disabled,
+  sid,
+  guid,
+  spn: servicePrincipalName,
+  altIdentity: altSecurityIdentity,
   ...options
 }: SearchOptions): Promise<readonly DirectoryEntry[]> {
-  const query = { kind, name, domain, group, disabled }
+  const query = { kind, name, domain, group, disabled, sid, guid, servicePrincipalName, altSecurityIdentity }
   const given = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined))
   return withConsole(options, ({ directory }) =>
     allItems(cursor => directory.list({ ...given, limit: 200, ...(cursor && { cursor }) }))
@@ -34,14 +42,19 @@ export function showEntry(name: string, options: ConnectionOptions): Promise<obj
   return withConsole(options, async ({ directory }) => directory.show((await findEntry(directory, name)).id))
 }
 
-/** Changes attributes of an account; an empty text takes one away. */
+/** Changes attributes of an account; an empty text takes one away, a list with an empty text all of its values. */
 export function changeEntry(
   name: string,
-  attributes: Readonly<Record<keyof AccountAttributes, string | undefined>>,
+  attributes: Readonly<Partial<Record<keyof AccountAttributes, string | readonly string[] | undefined>>>,
   options: ConnectionOptions
 ): Promise<object> {
-  const given = Object.entries(attributes).filter(([, value]) => value !== undefined)
-  const body = Object.fromEntries(given.map(([member, value]) => [member, value === '' ? null : value]))
+  const given = Object.entries(attributes).filter(([, value]) => value === '' || (value?.length ?? 0) > 0)
+  const body = Object.fromEntries(
+    given.map(([member, value]) => [
+      member,
+      Array.isArray(value) ? value.filter(text => text !== '') : value === '' ? null : value
+    ])
+  )
   return withConsole(options, async ({ directory }) => directory.change((await findEntry(directory, name)).id, body))
 }
 

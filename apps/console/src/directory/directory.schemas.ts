@@ -10,13 +10,39 @@ const plainName = (most: number) =>
     .max(most)
     .regex(/^[^\\\u0000-\u001f\u007f-\u009f]+$/, 'has no backslash and no control characters')
 
+const serviceNames = z
+  .array(
+    z
+      .string()
+      .max(2048)
+      .regex(/^[^/\s]+\/[^\s]+$/, 'is no service/host')
+  )
+  .max(1000)
+const mappings = z
+  .array(
+    z
+      .string()
+      .max(2048)
+      .regex(/^(?:X509|Kerberos):\P{Cc}+$/u, 'is no X509:… or Kerberos:…')
+  )
+  .max(1000)
+
 /** The attributes of an account that may change; null takes one away, what is left out stays. */
 export const changeBody = z.strictObject({
   displayName: optionalName(256),
   distinguishedName: optionalName(1024),
   upn: optionalName(1024),
   mail: optionalName(320),
-  dnsName: optionalName(255)
+  dnsName: optionalName(255),
+  guid: z
+    .guid()
+    .nullable()
+    .optional()
+    .describe('objectGUID of an account that comes from another directory; without one the id is it.'),
+  servicePrincipalNames: serviceNames.optional().describe('All of them, in place of those before.'),
+  altSecurityIdentities: mappings
+    .optional()
+    .describe('All explicit certificate mappings (MS-PKCA 3.1.5.2.1.4), in place of those before.')
 })
 
 /** An account or a group to add. */
@@ -44,7 +70,11 @@ export const directoryQuery = uuidPageQuery.extend({
   name: z.string().min(1).max(256).optional().describe('How the account name, UPN, mail address or DNS name begins.'),
   domain: z.string().min(1).max(255).optional(),
   group: z.string().min(1).max(256).optional().describe('Members of this group, through others too.'),
-  disabled: z.stringbool().optional()
+  disabled: z.stringbool().optional(),
+  sid: z.string().min(1).max(256).optional(),
+  guid: z.guid().optional().describe('Its objectGUID.'),
+  servicePrincipalName: z.string().min(1).max(2048).optional().describe('One that it has, whatever the case.'),
+  altSecurityIdentity: z.string().min(1).max(2048).optional().describe('One that it has, whatever the case.')
 })
 
 /** A user, a computer or a group. */
@@ -58,6 +88,9 @@ export const principalView = z.object({
   upn: z.string().optional(),
   mail: z.string().optional(),
   dnsName: z.string().optional(),
+  guid: z.guid().describe('Its objectGUID.'),
+  servicePrincipalNames: z.array(z.string()),
+  altSecurityIdentities: z.array(z.string()),
   groups: z.array(z.string()).describe('Every group that it is in, through others too.'),
   disabledAt: z.string().optional(),
   createdAt: z.string()

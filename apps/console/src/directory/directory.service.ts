@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
-import { AppError, asPrincipalId, type Clock, type PrincipalId } from '@app/core'
+import { AppError, asPrincipalId, type Clock } from '@app/core'
 import { accountNameOf, CLOCK } from '@app/platform'
-import { DirectoryStore, GroupStore, PrincipalStore, RoleStore, type PrincipalRow, type Unit } from '@app/storage'
+import { DirectoryStore, GroupStore, PrincipalStore, type PrincipalRow } from '@app/storage'
 import { NamedObjects } from '../access/named-objects.js'
 import type { AuthenticatedOperator } from '../access/operator.js'
 import { pageOfViews } from '../access/page.schemas.js'
-import { attributesOf, closedGroup, isClosedGroup, requireOpenGroup, viewOf } from './principal-view.js'
+import { AccountChanges } from './account-changes.js'
+import { attributesOf, requireOpenGroup, viewOf } from './principal-view.js'
 import type {
   AddBody,
   ChangeBody,
@@ -17,8 +18,6 @@ import type {
   TokenView
 } from './directory.schemas.js'
 
-/** The attributes that a person is found by at sign-in, or that certificates name for other systems to trust. */
-const identifying = ['upn', 'mail', 'dnsName'] as const
 const builtInGroup = { user: 'Domain Users', computer: 'Domain Computers' } as const
 
 /** Users, computers and groups. */
@@ -28,7 +27,7 @@ export class DirectoryService {
     private readonly principals: PrincipalStore,
     private readonly directory: DirectoryStore,
     private readonly groups: GroupStore,
-    private readonly roles: RoleStore,
+    private readonly changes: AccountChanges,
     private readonly named: NamedObjects,
     @Inject(CLOCK) private readonly clock: Clock
   ) {}
@@ -68,42 +67,23 @@ export class DirectoryService {
       dnsName: null,
       ...body
     })
+    await this.changes.requireUnique(id, attributes)
     const row = { id, kind, sid, accountName: account, domain, ...attributes, groupNames, createdAt: now }
     await this.principals.add(row, because)
     return viewOf(await this.get(id))
   }
 
-  /**
-   * Changes attributes. Throws `conflict` for those that say who signs in, of an account that holds a role: whoever
-   * could change them could sign in as that operator.
-   */
+  /** Changes attributes. Throws as {@link AccountChanges.change}. */
   async change(id: string, body: ChangeBody, operator: AuthenticatedOperator): Promise<PrincipalDetailView> {
-    const row = await this.getAccount(id)
-    const changed = Object.entries(body).filter(([name, value]) => value !== undefined && row[name as 'upn'] !== value)
-    await this.roles.exclusively(async unit => {
-      const touches = changed.some(([name]) => (identifying as readonly string[]).includes(name))
-      if (touches && (await this.roles.listHeld(row.id, unit)).length > 0) {
-        throw new AppError(
-          'conflict',
-          `${accountNameOf(row)} holds a role; revoke it before ${identifying.join(', ')} change.`
-        )
-      }
-      if (changed.length === 0) return
-      await this.directory.change(row.id, Object.fromEntries(changed), { actor: operator.name }, this.clock.now(), unit)
-    })
+    const given = Object.entries(body).filter(([, value]) => value !== undefined)
+    await this.changes.change(await this.getAccount(id), Object.fromEntries(given), { actor: operator.name })
     return this.show(id)
   }
 
   /** Disables or enables one. Throws `conflict` when it was so before, and for the last administrator. */
   async setDisabled(id: string, disabled: boolean, operator: AuthenticatedOperator): Promise<void> {
     const row = await this.get(id)
-    if (isClosedGroup(row.accountName) && row.kind === 'group') throw closedGroup(row.accountName)
-    const won = await this.roles.exclusively(async unit => {
-      if (disabled && (await this.isLastAdministrator(row.id, unit))) {
-        throw new AppError('conflict', 'This is the last administrator; give the role to somebody else first.')
-      }
-      return this.groups.setDisabled(row.id, disabled, { actor: operator.name }, this.clock.now(), unit)
-    })
+    const won = await this.changes.setDisabled(row, disabled, { actor: operator.name })
     if (!won) throw new AppError('conflict', `${accountNameOf(row)} is ${disabled ? 'disabled' : 'enabled'} already.`)
   }
 
@@ -160,12 +140,6 @@ export class DirectoryService {
     if (!rows.some(row => row.id === token)) throw new AppError('not_found', `The account has no token ${token}.`)
     if (await this.principals.revokeCredential(token, { actor: operator.name }, this.clock.now())) return
     throw new AppError('conflict', 'The token was revoked before.')
-  }
-
-  private async isLastAdministrator(id: PrincipalId, unit: Unit): Promise<boolean> {
-    const held = await this.roles.listHeld(id, unit)
-    if (!held.some(({ role, caId }) => role === 'administrator' && caId === null)) return false
-    return (await this.roles.countOtherAdministrators(id, unit)) === 0
   }
 
   private async get(id: string): Promise<PrincipalRow> {

@@ -15,6 +15,9 @@ export function viewOf(row: PrincipalRow): PrincipalView {
     account: accountNameOf(row),
     sid: row.sid,
     ...Object.fromEntries(attributes.filter(([, value]) => value !== null)),
+    guid: row.guid ?? row.id,
+    servicePrincipalNames: [...row.servicePrincipalNames],
+    altSecurityIdentities: [...row.altSecurityIdentities],
     groups: [...row.groupNames],
     ...(row.disabledAt === null ? {} : { disabledAt: row.disabledAt.toISOString() }),
     createdAt: row.createdAt.toISOString()
@@ -23,8 +26,9 @@ export function viewOf(row: PrincipalRow): PrincipalView {
 
 /** The attributes in what a caller says, those left out as null. */
 export function attributesOf(body: ChangeBody): PrincipalAttributes {
-  const { displayName = null, distinguishedName = null, upn = null, mail = null, dnsName = null } = body
-  return { displayName, distinguishedName, upn, mail, dnsName }
+  const { displayName = null, distinguishedName = null, upn = null, mail = null, dnsName = null, guid = null } = body
+  const { servicePrincipalNames = [], altSecurityIdentities = [] } = body
+  return { displayName, distinguishedName, upn, mail, dnsName, guid, servicePrincipalNames, altSecurityIdentities }
 }
 
 /** Whether a group's members follow from something else than membership. */

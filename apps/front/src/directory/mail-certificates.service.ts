@@ -1,10 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { AppError, toBase64, toHex, type Clock } from '@app/core'
+import { AppError, toBase64, type Clock, type PrincipalId } from '@app/core'
 import { isForMailEncryption, mailCertificateState } from '@app/directory'
 import { CLOCK } from '@app/platform'
-import { PrincipalStore, PublicationStore, type PublishedCertificateRow } from '@app/storage'
+import { ForeignCertificateStore, PrincipalStore, PublicationStore } from '@app/storage'
 import { decodeCertificate, formatName } from '@app/x509'
 import type { MailCertificatesView, MailCertificateView } from './directory.schemas.js'
+
+/** A certificate of an account, of this CA or another; of another nobody here knows whether it is revoked. */
+interface AccountCertificate {
+  /** DER */
+  readonly certificate: Buffer
+  readonly notBefore: Date
+  readonly notAfter: Date
+  readonly revokedAt: Date | null
+  readonly publishedAt: Date
+}
 
 /** The certificates that mail to an address is encrypted to: those published to the account that has the address. */
 @Injectable()
@@ -12,6 +22,7 @@ export class MailCertificates {
   constructor(
     private readonly principals: PrincipalStore,
     private readonly publications: PublicationStore,
+    private readonly foreign: ForeignCertificateStore,
     @Inject(CLOCK) private readonly clock: Clock
   ) {}
 
@@ -22,9 +33,10 @@ export class MailCertificates {
   async find(mail: string, withHistory: boolean): Promise<MailCertificatesView> {
     const users = await this.principals.findUsersBy('mail', mail)
     const enabled = users.filter(({ disabledAt }) => disabledAt === null)
-    const published = await Promise.all(enabled.map(({ id }) => this.publications.listOf(id)))
+    const rows = await Promise.all(enabled.map(({ id }) => this.listOf(id)))
     const now = this.clock.now()
-    const all = published.flat().flatMap(row => viewOf(row, mail, now))
+    const found = rows.flat().flatMap(row => viewOf(row, mail, now))
+    const all = found.toSorted((first, second) => second.notBefore.localeCompare(first.notBefore))
     const current = all.find(({ state }) => state === 'good')
     const items = withHistory ? all : current === undefined ? [] : [current]
     if (items.length === 0) {
@@ -32,14 +44,20 @@ export class MailCertificates {
     }
     return { mail, ...(current === undefined ? {} : { current: current.serialNumber }), items }
   }
+
+  private async listOf(id: PrincipalId): Promise<readonly AccountCertificate[]> {
+    const published = await this.publications.listOf(id)
+    const imported = await this.foreign.listOf(id)
+    return [...published, ...imported.map(row => ({ ...row, revokedAt: null, publishedAt: row.importedAt }))]
+  }
 }
 
-function viewOf(row: PublishedCertificateRow, mail: string, now: Date): readonly MailCertificateView[] {
+function viewOf(row: AccountCertificate, mail: string, now: Date): readonly MailCertificateView[] {
   const certificate = decodeCertificate(row.certificate)
   if (!isForMailEncryption(certificate, mail)) return []
   return [
     {
-      serialNumber: toHex(row.serialNumber),
+      serialNumber: certificate.serialHex,
       subject: formatName(certificate.subject),
       notBefore: row.notBefore.toISOString(),
       notAfter: row.notAfter.toISOString(),

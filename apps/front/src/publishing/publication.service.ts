@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Clock } from '@app/core'
+import { LdapDirectory, ldapReasonOf } from '@app/ldap'
 import { CLOCK, LOG, type Logger } from '@app/platform'
 import type { JobEnd } from '@app/queue'
 import { PublicationStore } from '@app/storage'
-import { LdapDirectory } from './ldap-directory.js'
 
 const FIRST_PAUSE = 2000
 const LONGEST_PAUSE = 3_600_000
@@ -35,7 +35,7 @@ export class PublicationService {
       await this.ldap.addCertificate(row, row.certificate)
     } catch (error) {
       // 3. In vain: record why, and come back.
-      const reason = reasonOf(error)
+      const reason = ldapReasonOf(error)
       const pause = pauseAfter(row.attempts + 1)
       this.log.warn({ publication: id, account: row.accountName, reason }, 'A certificate could not be published.')
       await this.publications.postpone(id, new Date(this.clock.now().getTime() + pause + LOST_AFTER), reason)
@@ -45,10 +45,4 @@ export class PublicationService {
     await this.publications.end(id, this.clock.now())
     return 'done'
   }
-}
-
-/** Why there was no good answer, in few words. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown'
-  return `${error.name === 'Error' ? '' : `${error.name}: `}${error.message}`.slice(0, 500)
 }

@@ -1,8 +1,8 @@
 import { Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common'
+import { LdapDirectory } from '@app/ldap'
 import { CONFIG, LOG, type Config, type Logger } from '@app/platform'
 import { Jobs } from '@app/queue'
 import { Database, openDatabase, PublicationStore, type ConnectionSettings } from '@app/storage'
-import { LdapDirectory } from './ldap-directory.js'
 import { PublicationSteps } from './publication-steps.js'
 import { PublicationService } from './publication.service.js'
 

@@ -1,3 +1,4 @@
+import type { RegisteredCertificate } from '../certificate-directory.js'
 import type { Transport } from '../transport.js'
 import type { ListPage, PageOptions } from './page.js'
 
@@ -8,6 +9,12 @@ export interface AccountAttributes {
   readonly upn?: string | null
   readonly mail?: string | null
   readonly dnsName?: string | null
+  /** objectGUID of another directory. */
+  readonly guid?: string | null
+  /** All of them. */
+  readonly servicePrincipalNames?: readonly string[]
+  /** All of them (MS-PKCA 3.1.5.2.1.4). */
+  readonly altSecurityIdentities?: readonly string[]
 }
 
 /** A user, a computer or a group. */
@@ -21,6 +28,10 @@ export interface DirectoryEntry {
   readonly upn?: string
   readonly mail?: string
   readonly dnsName?: string
+  /** objectGUID */
+  readonly guid: string
+  readonly servicePrincipalNames: readonly string[]
+  readonly altSecurityIdentities: readonly string[]
   /** Every group that it is in, through others too. */
   readonly groups: readonly string[]
   readonly disabledAt?: string
@@ -34,6 +45,17 @@ export interface NewAccount extends AccountAttributes {
   readonly domain: string
   readonly sid?: string
   readonly groups?: readonly string[]
+}
+
+/** What became of the entries of an LDIF file. */
+export interface DirectoryImport {
+  readonly added: number
+  readonly changed: number
+  readonly unchanged: number
+  /** Entries that are no accounts of a domain. */
+  readonly ignored: number
+  /** What was not taken: whole entries (error), or something of one (warning). */
+  readonly findings: readonly { readonly dn: string; readonly severity: 'error' | 'warning'; readonly detail: string }[]
 }
 
 /** A certificate that the LDAP server has not taken so far. */
@@ -55,6 +77,11 @@ export interface DirectoryQuery extends PageOptions {
   readonly domain?: string
   readonly group?: string
   readonly disabled?: boolean
+  readonly sid?: string
+  /** objectGUID */
+  readonly guid?: string
+  readonly servicePrincipalName?: string
+  readonly altSecurityIdentity?: string
 }
 
 /** A token of an account. */
@@ -112,6 +139,31 @@ export class Directory {
 
   async removeMember(group: string, member: string): Promise<void> {
     await this.transport.call({ method: 'DELETE', path: at(group, 'members', member) })
+  }
+
+  /** Adds and changes accounts and groups from LDIF, a file or a part of one with accounts before groups. */
+  import(ldif: string, options: { readonly domain?: string } = {}): Promise<DirectoryImport> {
+    return this.transport.json({ method: 'POST', path: `${base}/import`, json: { ldif, ...options } })
+  }
+
+  /** Every user, computer and group as LDIF, in pieces. */
+  export(): AsyncGenerator<Uint8Array, void, undefined> {
+    return this.transport.stream({ path: `${base}/export` })
+  }
+
+  /** The certificates that an account has registered, in the order of registration. */
+  async certificates(id: string): Promise<readonly RegisteredCertificate[]> {
+    return (await this.transport.json<{ items: RegisteredCertificate[] }>({ path: at(id, 'certificates') })).items
+  }
+
+  /** Takes a certificate from an account, by its MD5 digest. Throws `not_found`. */
+  async deregister(id: string, digest: string): Promise<void> {
+    await this.transport.call({ method: 'DELETE', path: at(id, 'certificates', digest) })
+  }
+
+  /** The value of mSMQSignCertificates of an account (MS-MQMQ 2.2.21). */
+  async exportUserSignCerts(id: string): Promise<Uint8Array> {
+    return (await this.transport.call({ path: at(id, 'mqusersigncerts') })).body
   }
 
   /** Certificates that the LDAP server of the settings has not taken so far. */

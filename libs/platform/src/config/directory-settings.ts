@@ -36,6 +36,35 @@ const ldap = z
       .regex(/^[A-Za-z][A-Za-z0-9-]*(?:;binary)?$/, 'is no attribute name')
       .default('userCertificate')
       .meta({ description: 'Attribute that certificates are added to; userCertificate;binary for OpenLDAP.' }),
+    read: z
+      .strictObject({
+        enabled: z.boolean().default(false).meta({
+          description: 'Whether accounts and groups are read from the LDAP server.'
+        }),
+        everyMinutes: z.int().min(1).max(1440).default(15).meta({ description: 'Minutes between two times.' }),
+        domain: z
+          .string()
+          .min(1)
+          .max(255)
+          .regex(/^[^\\]+$/, 'has no backslash')
+          .optional()
+          .meta({
+            description: 'Domain of the accounts that are read; else the DNS name in their distinguished names.'
+          }),
+        filter: z
+          .string()
+          .max(4096)
+          .regex(/^\(.*\)$/s, 'is no filter in parentheses')
+          .default(
+            '(|(objectClass=person)(objectClass=posixAccount)(objectClass=computer)(objectClass=ipHost)' +
+              '(objectClass=group)(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))'
+          )
+          .meta({ description: 'LDAP filter (RFC 4515) of the entries that are read.' }),
+        mostRemovedPercent: z.int().min(0).max(100).default(20).meta({
+          description: 'How many of the accounts may be gone at once, beyond ten; where more are, none is disabled.'
+        })
+      })
+      .prefault({}),
     timeoutSeconds: z.int().min(1).max(120).default(10).meta({ description: 'Seconds that an answer may take.' })
   })
   .prefault({})

@@ -89,6 +89,9 @@ function completeConfig(settings: Settings, file: string | undefined): Config {
   if ((ldap.url === undefined) !== (ldap.base === undefined)) {
     problems.push('directory.ldap.url and directory.ldap.base belong together; one is set without the other')
   }
+  if (ldap.read.enabled && ldap.url === undefined) {
+    problems.push('directory.ldap.read.enabled needs directory.ldap.url')
+  }
   if ((ldap.bindDn === undefined) !== (ldap.passwordFile === undefined)) {
     problems.push('directory.ldap.bindDn and directory.ldap.passwordFile belong together; one is set without the other')
   }

@@ -1,12 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { rootCertificates } from 'node:tls'
-import { Attribute, Change, Client, EqualityFilter, TypeOrValueExistsError } from 'ldapts'
+import { Attribute, Change, Client, EqualityFilter, FilterParser, TypeOrValueExistsError } from 'ldapts'
 import { AppError, wipe } from '@app/core'
 import { readSecretFile } from '@app/files'
-import type { Config } from '@app/platform'
-
-/** The settings of an LDAP server that is to be used. */
-export type LdapSettings = Config['directory']['ldap']
+import { LdapReader } from './ldap-reader.js'
+import type { LdapSettings } from './ldap-settings.js'
 
 /** An account as an LDAP server may know it. */
 export interface LdapAccount {
@@ -29,16 +27,23 @@ export class LdapDirectory {
     if (settings.url === undefined || settings.base === undefined) {
       throw new AppError('config_invalid', 'Set directory.ldap.url and directory.ldap.base to use an LDAP server.')
     }
+    requireFilter(settings.read.filter)
     const { trustFile } = settings
     return new LdapDirectory(settings, trustFile === undefined ? undefined : await readTrust(trustFile))
+  }
+
+  /** What the audit log says of changes that come from this server. */
+  get actor(): string {
+    return `ldap:${new URL(this.settings.url ?? '').hostname}`
   }
 
   /**
    * Adds a certificate to the account's entry; one that is there already is left. Rejects when the server does not take
    * it, and when it has not exactly one entry for the account.
    */
-  addCertificate(account: LdapAccount, certificate: Uint8Array): Promise<void> {
-    return this.using(async client => {
+  async addCertificate(account: LdapAccount, certificate: Uint8Array): Promise<void> {
+    const client = await this.connect()
+    try {
       const dn = account.distinguishedName ?? (await this.findDn(client, account.accountName))
       const type = this.settings.certificateAttribute
       const modification = new Attribute({ type, values: [Buffer.from(certificate)] })
@@ -47,7 +52,15 @@ export class LdapDirectory {
       } catch (error) {
         if (!(error instanceof TypeOrValueExistsError)) throw error
       }
-    })
+    } finally {
+      await disconnect(client)
+    }
+  }
+
+  /** Signs in to read accounts; whoever calls closes the reader. Rejects when the server does not let it in. */
+  async read(): Promise<LdapReader> {
+    const client = await this.connect()
+    return new LdapReader(client, this.settings, () => disconnect(client))
   }
 
   private async findDn(client: Client, accountName: string): Promise<string> {
@@ -61,7 +74,7 @@ export class LdapDirectory {
     )
   }
 
-  private async using<T>(work: (client: Client) => Promise<T>): Promise<T> {
+  private async connect(): Promise<Client> {
     const { url = '', timeoutSeconds, bindDn } = this.settings
     const milliseconds = 1000 * timeoutSeconds
     const tls = url.startsWith('ldaps:')
@@ -70,9 +83,10 @@ export class LdapDirectory {
     const client = new Client({ url, timeout: milliseconds, connectTimeout: milliseconds, ...tls })
     try {
       if (bindDn !== undefined) await this.signIn(client, bindDn)
-      return await work(client)
-    } finally {
-      await client.unbind().catch(() => undefined)
+      return client
+    } catch (error) {
+      await disconnect(client)
+      throw error
     }
   }
 
@@ -84,6 +98,24 @@ export class LdapDirectory {
       wipe(password)
     }
   }
+}
+
+/** Why there was no good answer, in few words. */
+export function ldapReasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown'
+  return `${error.name === 'Error' ? '' : `${error.name}: `}${error.message}`.slice(0, 500)
+}
+
+function requireFilter(filter: string): void {
+  try {
+    FilterParser.parseString(filter)
+  } catch (cause) {
+    throw new AppError('config_invalid', 'directory.ldap.read.filter is no LDAP filter (RFC 4515).', {}, { cause })
+  }
+}
+
+async function disconnect(client: Client): Promise<void> {
+  await client.unbind().catch(() => undefined)
 }
 
 async function readTrust(path: string): Promise<string> {
