@@ -42,6 +42,7 @@ import { PublishCertificates1795231800000 } from './1795231800000-publish-certif
 import { IndexAccountMappings1795231801000 } from './1795231801000-index-account-mappings.js'
 import { TakeForeignCertificates1795231802000 } from './1795231802000-take-foreign-certificates.js'
 import { ReadLdap1795231803000 } from './1795231803000-read-ldap.js'
+import { QueueCalls1795231820000 } from './1795231820000-queue-calls.js'
 import { MendPurges1795231840000 } from './1795231840000-mend-purges.js'
 import { CountNoRevokedAgents1795231841000 } from './1795231841000-count-no-revoked-agents.js'
 import { MendReseals1795231842000 } from './1795231842000-mend-reseals.js'
@@ -93,6 +94,7 @@ export const migrations = [
   IndexAccountMappings1795231801000,
   TakeForeignCertificates1795231802000,
   ReadLdap1795231803000,
+  QueueCalls1795231820000,
   MendPurges1795231840000,
   CountNoRevokedAgents1795231841000,
   MendReseals1795231842000,

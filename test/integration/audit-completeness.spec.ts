@@ -49,6 +49,8 @@ const WITHOUT_EVENT: Readonly<Record<string, string>> = {
   'MessageStore.put': 'the same',
   'MessageStore.lease': 'the same',
   'MessageStore.release': 'the same',
+  'MessageStore.prolong': 'the same',
+  'MessageQueueStore.keep': 'how long the receiver of a temporary queue may be silent',
   'MessageStore.move': 'the same',
   'MessageStore.remove': 'the same',
   'LdapEntryStore.put': 'what the LDAP server has; the accounts that follow from it have their events',

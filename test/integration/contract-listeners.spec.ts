@@ -212,7 +212,8 @@ describe('the API document', () => {
         `POST ${mq}/queues/{queue}/messages`,
         `POST ${mq}/queues/{queue}/messages/{id}/settle`,
         `POST ${mq}/queues/{queue}/receive`,
-        `POST ${mq}/queues/{queue}/sender-checks`
+        `POST ${mq}/queues/{queue}/sender-checks`,
+        `PUT ${mq}/endpoints/{endpoint}`
       ].toSorted()
     )
   })

@@ -153,6 +153,7 @@ type Cause =
 
 /** A code of messages, which no enrollment can cause. */
 const ofMessages = (code: ErrorCode): Cause => ({ never: 'A message or its context causes it.', codes: [code] })
+const ofCalls = (code: ErrorCode): Cause => ({ never: 'A queued call or its server causes it.', codes: [code] })
 
 /** A code of the directory, which no enrollment can cause; each is caused by a registration of its own tests. */
 const ofDirectory = (code: ErrorCode): Cause => ({ never: 'A registration in the directory causes it.', codes: [code] })
@@ -513,6 +514,21 @@ const CAUSES: Readonly<Record<Exclude<HresultSymbol, 'S_OK'>, Cause>> = {
   MQ_ERROR_NO_INTERNAL_USER_CERT: ofMessages('MQ_ERROR_NO_INTERNAL_USER_CERT'),
   MQ_ERROR_BAD_SECURITY_CONTEXT: ofMessages('MQ_ERROR_BAD_SECURITY_CONTEXT'),
   MQ_ERROR_CERTIFICATE_NOT_PROVIDED: ofMessages('MQ_ERROR_CERTIFICATE_NOT_PROVIDED'),
+  RPC_S_WRONG_KIND_OF_BINDING: ofCalls('RPC_S_WRONG_KIND_OF_BINDING'),
+  RPC_S_INVALID_BINDING: ofCalls('RPC_S_INVALID_BINDING'),
+  RPC_S_PROTSEQ_NOT_SUPPORTED: ofCalls('RPC_S_PROTSEQ_NOT_SUPPORTED'),
+  RPC_S_ALREADY_REGISTERED: ofCalls('RPC_S_ALREADY_REGISTERED'),
+  RPC_S_ALREADY_LISTENING: ofCalls('RPC_S_ALREADY_LISTENING'),
+  RPC_S_NO_PROTSEQS_REGISTERED: ofCalls('RPC_S_NO_PROTSEQS_REGISTERED'),
+  RPC_S_UNKNOWN_IF: ofCalls('RPC_S_UNKNOWN_IF'),
+  RPC_S_DUPLICATE_ENDPOINT: ofCalls('RPC_S_DUPLICATE_ENDPOINT'),
+  RPC_S_PROCNUM_OUT_OF_RANGE: ofCalls('RPC_S_PROCNUM_OUT_OF_RANGE'),
+  RPC_S_BINDING_HAS_NO_AUTH: ofCalls('RPC_S_BINDING_HAS_NO_AUTH'),
+  RPC_S_UNKNOWN_AUTHN_SERVICE: ofCalls('RPC_S_UNKNOWN_AUTHN_SERVICE'),
+  RPC_S_UNKNOWN_AUTHN_LEVEL: ofCalls('RPC_S_UNKNOWN_AUTHN_LEVEL'),
+  RPC_S_INVALID_AUTH_IDENTITY: ofCalls('RPC_S_INVALID_AUTH_IDENTITY'),
+  RPC_S_CANNOT_SUPPORT: ofCalls('RPC_S_CANNOT_SUPPORT'),
+  RPC_X_BAD_STUB_DATA: ofCalls('RPC_X_BAD_STUB_DATA'),
 
   CERT_E_EXPIRED: {
     told: () =>

@@ -1,24 +1,12 @@
 import { NestFactory } from '@nestjs/core'
 import type { DynamicModule, INestApplicationContext } from '@nestjs/common'
 import { systemClock } from '@app/core'
-import {
-  nestLoggerOf,
-  runtimeModule,
-  type Config,
-  type Logger,
-  type Metrics,
-  type Role,
-  type Runtime
-} from '@app/platform'
+import { nestLoggerOf, runtimeModule, type Logger, type Role, type Runtime } from '@app/platform'
 import { Outcomes, StatusChanges, Steps, Wakeups } from '@app/queue'
-import { PublicationStore } from '@app/storage'
 import { ArchiveModule } from '../../archive/src/archive.module.js'
 import { AuthorityModule } from '../../authority/src/authority.module.js'
 import { RegistrationsModule } from '../../console/src/registration/registrations.module.js'
-import { registerPublicationMetrics } from '../../front/src/publishing/publication-metrics.js'
 import { PublishingModule } from '../../front/src/publishing/publishing.module.js'
-import { ManagementPoint } from '../../front/src/registration/management-point.js'
-import { WebhookRecording } from '../../front/src/webhooks/webhook-recording.js'
 import { WebhooksModule } from '../../front/src/webhooks/webhooks.module.js'
 import { systemEntropy } from './administration/administration.js'
 import type { Installation } from './installation.js'
@@ -89,13 +77,6 @@ export async function startRoles(
       await context.close()
     }
   }
-}
-
-/** What the front begins before it listens, and what it is measured by. */
-export async function beginFront(app: INestApplicationContext, config: Config, metrics: Metrics): Promise<void> {
-  await app.get(WebhookRecording).begin(config, metrics)
-  if (config.registration.enabled) await app.get(ManagementPoint).open()
-  if (config.directory.ldap.url !== undefined) registerPublicationMetrics(metrics.registry, app.get(PublicationStore))
 }
 
 /** Notices to other servers are sent by the front, which has the network, and only where somebody is to be told. */

@@ -42,10 +42,11 @@ import { describeApi } from './api-document.js'
 import { localActor, systemEntropy } from './administration/administration.js'
 import { fingerprintOf } from './administration/ca-actions.js'
 import { inviteAdministrator } from './administration/operator-actions.js'
+import { beginFrontWork } from './front-work.js'
 import { openInstallation, type Installation } from './installation.js'
 import { listenerIdentity, requireListenerIdentity, type ListenerIdentity } from './listener-identity.js'
 import { startRegistrationListeners } from './registration-listeners.js'
-import { beginFront, publishingOf, registrationsOf, startRoles, webhooksOf, workerRoles } from './roles.js'
+import { publishingOf, registrationsOf, startRoles, webhooksOf, workerRoles } from './roles.js'
 import { lifeRecordOf } from './server-events.js'
 
 const firstCaName = 'Certkeep Root CA'
@@ -190,7 +191,7 @@ async function startHttps(
   await https.app.init()
   refusals = new RefusalLog(https.app.get(AuditLog), runtime.clock, log)
   if (config.roles.includes('console')) watchForOperators(https.app, { config, metrics, health, clock: runtime.clock })
-  if (config.roles.includes('front')) await beginFront(https.app, config, metrics)
+  if (config.roles.includes('front')) await beginFrontWork(https.app, { config, metrics, runtime, shutdown })
   health.add('database', async () => void (await https.app.get(CaStore).list()))
 
   const identity = listenerIdentity(https.app, config)
@@ -226,7 +227,7 @@ function watchForOperators(app: NestFastifyApplication, { config, metrics, healt
 const servedModules: Readonly<Record<'front' | 'console', (installation: Installation) => DynamicModule>> = {
   front: installation => {
     const { enabled } = installation.config.registration
-    return FrontModule.register(installation.connection('front'), enabled ? installation.keys('front') : undefined)
+    return FrontModule.register(installation.connection('front'), installation.keys('front'), enabled)
   },
   console: installation => ConsoleModule.register(installation.connection('console'))
 }

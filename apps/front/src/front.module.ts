@@ -82,17 +82,17 @@ const stores = [
 ]
 
 /**
- * The role that takes requests and hands out answers. Its keys are those of its TLS listener, of its OCSP responders and,
- * where clients may register, of its management point.
+ * The role that takes requests and hands out answers. Its keys are those of its TLS listener, of its OCSP responders, of its
+ * queue of requests and, where clients may register, of its management point.
  */
 @Module({})
 export class FrontModule {
   /**
    * @param database how the role `front` connects
-   * @param keys holds the key of the management point; without it nothing of client registration is served
+   * @param keys holds its keys
+   * @param isOpen whether clients may register
    */
-  static register(database: ConnectionSettings, keys?: KeyStore): DynamicModule {
-    const isOpen = keys !== undefined
+  static register(database: ConnectionSettings, keys: KeyStore, isOpen: boolean): DynamicModule {
     return {
       module: FrontModule,
       imports: [roleDatabase('front', database)],
@@ -109,7 +109,8 @@ export class FrontModule {
       ],
       providers: [
         ...storesOf('front', isOpen ? [...stores, ...registrationStores] : stores),
-        ...(isOpen ? [...registrationProviders, { provide: KEY_STORE, useValue: keys }] : []),
+        ...(isOpen ? registrationProviders : []),
+        { provide: KEY_STORE, useValue: keys },
         ...messagingProviders,
         AuthoritiesService,
         CallerAuthentication,

@@ -137,6 +137,25 @@ export const HRESULTS = {
   SMS_ERR_INVALID_SCHEMA: { value: 0x80040605, text: 'The message does not fit its schema.' },
   SMS_ERR_NO_REPLY: { value: 0x80040607, text: 'The management point gave no reply.' },
   RPC_S_SERVER_UNAVAILABLE: { value: 0x800706ba, text: 'The server does not answer.' },
+  // Queued calls (MS-ERREF 2.2, as HRESULTs)
+  RPC_S_WRONG_KIND_OF_BINDING: { value: 0x800706a5, text: 'The binding handle is not the correct type.' },
+  RPC_S_INVALID_BINDING: { value: 0x800706a6, text: 'The binding handle is invalid.' },
+  RPC_S_PROTSEQ_NOT_SUPPORTED: { value: 0x800706a7, text: 'The protocol sequence is not supported.' },
+  RPC_S_ALREADY_REGISTERED: { value: 0x800706af, text: 'The interface is registered already.' },
+  RPC_S_ALREADY_LISTENING: { value: 0x800706b1, text: 'The server is listening already.' },
+  RPC_S_NO_PROTSEQS_REGISTERED: { value: 0x800706b2, text: 'No protocol sequence has been registered.' },
+  RPC_S_UNKNOWN_IF: { value: 0x800706b5, text: 'The interface is unknown.' },
+  RPC_S_DUPLICATE_ENDPOINT: { value: 0x800706cc, text: 'The endpoint is a duplicate.' },
+  RPC_S_PROCNUM_OUT_OF_RANGE: { value: 0x800706d1, text: 'The procedure number is out of range.' },
+  RPC_S_BINDING_HAS_NO_AUTH: {
+    value: 0x800706d2,
+    text: 'The binding does not contain any authentication information.'
+  },
+  RPC_S_UNKNOWN_AUTHN_SERVICE: { value: 0x800706d3, text: 'The authentication service is unknown.' },
+  RPC_S_UNKNOWN_AUTHN_LEVEL: { value: 0x800706d4, text: 'The authentication level is unknown.' },
+  RPC_S_INVALID_AUTH_IDENTITY: { value: 0x800706d5, text: 'The security context is invalid.' },
+  RPC_S_CANNOT_SUPPORT: { value: 0x800706e4, text: 'The requested operation is not supported.' },
+  RPC_X_BAD_STUB_DATA: { value: 0x800706f7, text: 'The stub received bad data.' },
 
   MQ_INFORMATION_INTERNAL_USER_CERT_EXIST: {
     value: 0x400e000a,

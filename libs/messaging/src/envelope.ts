@@ -9,6 +9,7 @@ import {
   parseEnvelope,
   type ParsedEnvelope
 } from './envelope-parts.js'
+import { decryptCompact, type HeldDecryptionKey } from './held-decryption-key.js'
 import { parseMessageFields, type MessageFields, type MessageFieldsInput } from './message-fields.js'
 import { certificateKey, encryptionAlgorithmOf, encryptionKeyId, signatureAlgorithmOf } from './message-key.js'
 import { heldKeyOf, signCompact, type HeldKey } from './message-signature.js'
@@ -65,11 +66,14 @@ export async function sealMessage(message: NewMessage, protection: Protection): 
  * The signed message in an encrypted one. Throws `MQ_ERROR_CORRUPTED_SECURITY_DATA`, whatever the reason, and also when
  * the fields inside are not those outside.
  */
-export async function decryptEnvelope(envelope: ParsedEnvelope, privateKey: KeyObject): Promise<ParsedEnvelope> {
+export async function decryptEnvelope(
+  envelope: ParsedEnvelope,
+  privateKey: KeyObject | HeldDecryptionKey
+): Promise<ParsedEnvelope> {
   const inner = await attemptCrypto(async () => {
-    const algorithms = { keyManagementAlgorithms: [encryptionAlgorithmOf(privateKey)] }
-    const options = { ...CRITICAL, ...algorithms, contentEncryptionAlgorithms: ['A256GCM'] }
-    const { plaintext } = await compactDecrypt(envelope.text, privateKey, options)
+    const plaintext = await (privateKey instanceof KeyObject
+      ? decryptWith(envelope.text, privateKey)
+      : decryptCompact(envelope.text, privateKey))
     return parseEnvelope(Buffer.from(plaintext).toString('latin1'))
   })
   if (inner?.level === 'integrity' && isSameFields(inner.fields, envelope.fields)) return inner
@@ -92,6 +96,12 @@ export async function verifyEnvelope(envelope: ParsedEnvelope, level: MessageLev
   })
   if (body === undefined) throw badSignature()
   return { fields, body, senderSid, certificate }
+}
+
+async function decryptWith(text: string, privateKey: KeyObject): Promise<Uint8Array> {
+  const algorithms = { keyManagementAlgorithms: [encryptionAlgorithmOf(privateKey)] }
+  const options = { ...CRITICAL, ...algorithms, contentEncryptionAlgorithms: ['A256GCM'] }
+  return (await compactDecrypt(text, privateKey, options)).plaintext
 }
 
 function sign(fields: MessageFields, body: Uint8Array, { certificate, privateKey }: MessageSigner): Promise<string> {

@@ -3,6 +3,7 @@ import { isAppError } from '@app/core'
 import type { MessageClass, MessageLevel, QueuePrivacy } from './codes.js'
 import { decryptEnvelope, verifyEnvelope, type VerifiedMessage } from './envelope.js'
 import type { ParsedEnvelope } from './envelope-parts.js'
+import type { HeldDecryptionKey } from './held-decryption-key.js'
 
 /** What a queue demands of its messages. */
 export interface QueueRules {
@@ -15,7 +16,7 @@ export interface QueueRules {
 /** What the receiver knows or can look up. */
 export interface ReceiverKnowledge {
   /** The private key of that id; undefined when the receiver has none. */
-  findKey(keyId: string): Promise<KeyObject | undefined>
+  findKey(keyId: string): Promise<KeyObject | HeldDecryptionKey | undefined>
   /** Whether the certificate, byte for byte, is registered for the account of the SID. */
   isRegistered(sid: string, certificate: Uint8Array): Promise<boolean>
   /** Whether the sender may write into the queue; undefined: nobody vouches for who it is. */

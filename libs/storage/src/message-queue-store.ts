@@ -4,12 +4,13 @@ import { appendChange } from './audit-log.js'
 import type { Because } from './audit-row.js'
 import type { MessageQueueRow, NewMessageQueue, QueueSettings } from './message-row.js'
 import { query, queryOne, type Statement } from './sql.js'
-import { inTransaction, type Unit } from './unit.js'
+import { within, type Unit } from './unit.js'
 
 const COLUMNS = `
   q.id, q.name, q.owner_id AS "ownerId", q.authenticate, q.privacy, q.journaling, q.quota::float8 AS quota,
   q.journal_quota::float8 AS "journalQuota", q.waiting_bytes::float8 AS "waitingBytes",
-  q.kept_bytes::float8 AS "keptBytes", q.encryption_key AS "encryptionKey", q.access, q.created_at AS "createdAt"`
+  q.kept_bytes::float8 AS "keptBytes", q.encryption_key AS "encryptionKey", q.access, q.created_at AS "createdAt",
+  q.alive_seconds AS "aliveSeconds", q.temporary_until AS "temporaryUntil", q.key_reference AS "keyReference"`
 
 const FIND: Statement = {
   name: 'message_queue_find',
@@ -40,8 +41,9 @@ const COUNT: Statement = {
 const INSERT: Statement = {
   text: `
     INSERT INTO certkeep.message_queue
-      (id, name, owner_id, authenticate, privacy, journaling, quota, journal_quota, encryption_key, access, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+      (id, name, owner_id, authenticate, privacy, journaling, quota, journal_quota, encryption_key, access, created_at,
+       alive_seconds, temporary_until, key_reference)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 }
 
 const UPDATE: Statement = {
@@ -49,6 +51,18 @@ const UPDATE: Statement = {
     UPDATE certkeep.message_queue
     SET authenticate = $2, privacy = $3, journaling = $4, quota = $5, journal_quota = $6, encryption_key = $7, access = $8
     WHERE id = $1 RETURNING id`
+}
+
+/** Whoever receives is there; a queue that has ended stays so. */
+const KEEP: Statement = {
+  name: 'message_queue_keep',
+  text: `
+    UPDATE certkeep.message_queue SET temporary_until = $2 WHERE id = $1 AND temporary_until BETWEEN $3 AND $2`
+}
+
+const LIST_ENDED: Statement = {
+  text: `
+    SELECT ${COLUMNS} FROM certkeep.message_queue AS q WHERE q.temporary_until < $1 ORDER BY q.temporary_until LIMIT 20`
 }
 
 const DELETE: Statement = { text: 'DELETE FROM certkeep.message_queue WHERE id = $1 RETURNING name' }
@@ -97,35 +111,27 @@ export class MessageQueueStore {
 
   /**
    * Makes a queue. Throws `MQ_ERROR_QUEUE_EXISTS` when its name is taken, whatever the case, and
-   * `MQ_ERROR_INSUFFICIENT_RESOURCES` when its owner has `most` already.
+   * `MQ_ERROR_INSUFFICIENT_RESOURCES` when its owner has `most` already; the server itself may have any number.
    */
-  create(queue: NewMessageQueue, most: number, because: Because): Promise<void> {
+  create(queue: NewMessageQueue, most: number, because: Because, unit?: Unit): Promise<void> {
     const { id, name, ownerId, createdAt: at } = queue
-    return inTransaction(this.dataSource, async unit => {
-      await query(this.dataSource, unit, LOCK_OWNER, [ownerId])
-      const owned = await queryOne<{ readonly count: number }>(this.dataSource, unit, COUNT, [ownerId])
-      if ((owned?.count ?? 0) >= most) {
-        throw new AppError('MQ_ERROR_INSUFFICIENT_RESOURCES', `The account has ${most} queues, and may have no more.`)
-      }
-      await this.insert(unit, queue)
+    return within(this.dataSource, unit, async own => {
+      if (ownerId !== null) await this.requireRoom(own, ownerId, most)
+      await this.insert(own, queue)
       const change = { object: 'message_queue', id, verb: 'created', at, detail: { name, ownerId } } as const
-      await appendChange(this.dataSource, unit, change, because)
+      await appendChange(this.dataSource, own, change, because)
     })
   }
 
   /** Changes what is said of a queue, for messages that come from now on. Whether it was there. */
-  change(id: string, settings: QueueSettings, because: Because, now: Date): Promise<boolean> {
-    return inTransaction(this.dataSource, async unit => {
-      const updated = await queryOne(this.dataSource, unit, UPDATE, [id, ...settingValues(settings)])
+  change(id: string, settings: QueueSettings, because: Because, now: Date, unit?: Unit): Promise<boolean> {
+    return within(this.dataSource, unit, async own => {
+      const updated = await queryOne(this.dataSource, own, UPDATE, [id, ...settingValues(settings)])
       if (updated === undefined) return false
       const { authenticate, privacy, journaling, access } = settings
       const detail = { authenticate, privacy, journaling, access: JSON.stringify(access) }
-      await appendChange(
-        this.dataSource,
-        unit,
-        { object: 'message_queue', id, verb: 'changed', at: now, detail },
-        because
-      )
+      const change = { object: 'message_queue', id, verb: 'changed', at: now, detail } as const
+      await appendChange(this.dataSource, own, change, because)
       return true
     })
   }
@@ -139,9 +145,29 @@ export class MessageQueueStore {
     return true
   }
 
+  /** Puts off the end of a temporary queue whose receiver is there. Does nothing with one that has ended or stays. */
+  async keep({ id, aliveSeconds }: MessageQueueRow, waiting: number, now: Date): Promise<void> {
+    if (aliveSeconds === null) return
+    const until = new Date(now.getTime() + 1000 * (aliveSeconds + waiting))
+    await query(this.dataSource, undefined, KEEP, [id, until, now])
+  }
+
+  /** Temporary queues, up to 20, whose receiver has been silent for too long. They stay so: nothing brings them back. */
+  listEnded(now: Date): Promise<readonly MessageQueueRow[]> {
+    return query<MessageQueueRow>(this.dataSource, undefined, LIST_ENDED, [now])
+  }
+
+  private async requireRoom(unit: Unit, ownerId: PrincipalId, most: number): Promise<void> {
+    await query(this.dataSource, unit, LOCK_OWNER, [ownerId])
+    const owned = await queryOne<{ readonly count: number }>(this.dataSource, unit, COUNT, [ownerId])
+    if ((owned?.count ?? 0) < most) return
+    throw new AppError('MQ_ERROR_INSUFFICIENT_RESOURCES', `The account has ${most} queues, and may have no more.`)
+  }
+
   private async insert(unit: Unit, queue: NewMessageQueue): Promise<void> {
-    const { id, name, ownerId, createdAt } = queue
-    const values = [id, name, ownerId, ...settingValues(queue), createdAt]
+    const { id, name, ownerId, createdAt, aliveSeconds = null, temporaryUntil = null, keyReference = null } = queue
+    const peculiar = [aliveSeconds, temporaryUntil, keyReference]
+    const values = [id, name, ownerId, ...settingValues(queue), createdAt, ...peculiar]
     try {
       await query(this.dataSource, unit, INSERT, values)
     } catch (error) {

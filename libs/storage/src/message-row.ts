@@ -25,14 +25,25 @@ export interface QueueSettings {
 export interface MessageQueueRow extends QueueSettings {
   readonly id: string
   readonly name: string
-  readonly ownerId: PrincipalId
+  /** Null for a queue of the server itself. */
+  readonly ownerId: PrincipalId | null
   readonly waitingBytes: number
   readonly keptBytes: number
   readonly createdAt: Date
+  /** Of a temporary queue, how many seconds its receiver may be silent; null for one that stays. */
+  readonly aliveSeconds: number | null
+  /** Until when a temporary queue is there. */
+  readonly temporaryUntil: Date | null
+  /** Of a queue of the server: names the private key in the key store of the front. */
+  readonly keyReference: string | null
 }
 
+/** What only some queues have. */
+type Peculiar = 'aliveSeconds' | 'temporaryUntil' | 'keyReference'
+
 /** A queue that is about to be made. */
-export type NewMessageQueue = Omit<MessageQueueRow, 'waitingBytes' | 'keptBytes'>
+export type NewMessageQueue = Omit<MessageQueueRow, 'waitingBytes' | 'keptBytes' | Peculiar> &
+  Partial<Pick<MessageQueueRow, Peculiar>>
 
 /** Where a message is: waiting, received and kept, or given up. */
 export type MessagePlace = 'queue' | 'journal' | 'dead-letter'
@@ -55,10 +66,12 @@ export interface MessageRow {
   readonly envelope: string
   readonly arrivedAt: Date
   readonly receiveBefore: Date | null
+  /** How often it was taken, this time among them. */
+  readonly deliveries: number
 }
 
 /** A message that is about to be put somewhere. */
-export type NewMessageRow = Omit<MessageRow, 'id'>
+export type NewMessageRow = Omit<MessageRow, 'id' | 'deliveries'>
 
 /** An id that must not come again. */
 export interface SeenMessage {
@@ -68,4 +81,12 @@ export interface SeenMessage {
   readonly messageId: string
   /** Until when a message of the id could arrive. */
   readonly until: Date
+}
+
+/** What there is of messages in all queues together. */
+export interface MessageStanding {
+  readonly waiting: number
+  readonly deadLetters: number
+  /** When the oldest that waits arrived; null when none waits. */
+  readonly oldestAt: Date | null
 }

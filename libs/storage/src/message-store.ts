@@ -2,7 +2,7 @@ import type { PrincipalId } from '@app/core'
 import type { DataSource } from 'typeorm'
 import { appendChange } from './audit-log.js'
 import type { Because } from './audit-row.js'
-import type { MessagePlace, MessageRow, NewMessageRow, SeenMessage } from './message-row.js'
+import type { MessagePlace, MessageRow, MessageStanding, NewMessageRow, SeenMessage } from './message-row.js'
 import { Conditions, type Page, pageOf } from './page.js'
 import { query, queryOne, type Statement } from './sql.js'
 import type { Unit } from './unit.js'
@@ -19,7 +19,7 @@ export interface LeaseOrder {
 const COLUMNS = `
   m.id::float8 AS id, m.queue_id AS "queueId", m.place, m.class, m.message_id AS "messageId", m.level,
   m.sender_sid AS "senderSid", m.submitted_by AS "submittedBy", m.priority, m.envelope, m.arrived_at AS "arrivedAt",
-  m.receive_before AS "receiveBefore"`
+  m.receive_before AS "receiveBefore", m.deliveries`
 
 const SEEN: Statement = {
   name: 'message_seen_find',
@@ -66,7 +66,7 @@ const LEASE: Statement = {
         AND (receive_before IS NULL OR receive_before > $5)
       ORDER BY priority DESC, id LIMIT $2 FOR UPDATE SKIP LOCKED
     )
-    UPDATE certkeep.message AS m SET lease = $3, leased_until = $4 FROM due WHERE m.id = due.id RETURNING ${COLUMNS}`
+    UPDATE certkeep.message AS m SET lease = $3, leased_until = $4, deliveries = m.deliveries + 1 FROM due WHERE m.id = due.id RETURNING ${COLUMNS}`
 }
 
 const PEEK: Statement = {
@@ -85,6 +85,17 @@ const LEASED: Statement = {
 
 const RELEASE: Statement = {
   text: 'UPDATE certkeep.message SET lease = NULL, leased_until = NULL WHERE id = $1'
+}
+
+const PROLONG: Statement = { text: 'UPDATE certkeep.message SET leased_until = $2 WHERE id = $1' }
+
+const STANDING: Statement = {
+  name: 'message_standing',
+  text: `
+    SELECT count(*) FILTER (WHERE place = 'queue')::float8 AS waiting,
+      count(*) FILTER (WHERE place = 'dead-letter')::float8 AS "deadLetters",
+      min(arrived_at) FILTER (WHERE place = 'queue') AS "oldestAt"
+    FROM certkeep.message WHERE place <> 'journal'`
 }
 
 const MOVE: Statement = {
@@ -173,6 +184,17 @@ export class MessageStore {
   /** Gives a message back to whoever asks next. */
   async release(unit: Unit, id: number): Promise<void> {
     await query(this.dataSource, unit, RELEASE, [id])
+  }
+
+  /** Takes a message for longer: until then nobody else gets it. */
+  async prolong(unit: Unit, id: number, until: Date): Promise<void> {
+    await query(this.dataSource, unit, PROLONG, [id, until])
+  }
+
+  /** How many messages wait, since when the oldest, and how many are dead letters, of all queues. */
+  async readStanding(): Promise<MessageStanding> {
+    const row = await queryOne<MessageStanding>(this.dataSource, undefined, STANDING, [])
+    return row ?? { waiting: 0, deadLetters: 0, oldestAt: null }
   }
 
   /** Keeps a message in the journal or among the dead letters. */

@@ -99,6 +99,7 @@ export class MessageArrivals {
     })
     // failpoint: message.committed
     if (refusal !== undefined) await this.refuse(arrival, refusal)
+    else this.queues.arrived(queue)
   }
 
   private async refuse(arrival: Arrival, name: MessageClass): Promise<void> {

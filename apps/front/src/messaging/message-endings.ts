@@ -22,6 +22,7 @@ import {
   type MessageRow,
   type Unit
 } from '@app/storage'
+import { MessageCounts } from './message-counts.js'
 
 /** A message of which something is known to its sender now. */
 export interface EndedMessage {
@@ -38,6 +39,7 @@ export class MessageEndings {
     private readonly queues: MessageQueueStore,
     private readonly messages: MessageStore,
     private readonly principals: PrincipalStore,
+    private readonly counts: MessageCounts,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock
   ) {}
@@ -57,6 +59,7 @@ export class MessageEndings {
    * lets them out.
    */
   async acknowledge(unit: Unit, message: EndedMessage, name: MessageClass): Promise<void> {
+    this.counts.count(name)
     const { fields } = message.envelope
     const isAsked = (fields.acknowledge & acknowledgementFor(name)) !== 0
     const isHidden = isSecurityClass(name) && !this.config.messaging.insecureNacks

@@ -4,7 +4,7 @@ import { CLOCK } from '@app/platform'
 import { Database, MessageQueueStore } from '@app/storage'
 import type { AuthenticatedRequester } from '../requester/requester.js'
 import { MessageQueues } from './message-queues.service.js'
-import { MessageReception } from './message-reception.service.js'
+import { TemporaryQueues } from './temporary-queues.js'
 
 /** Takes queues away. */
 @Injectable()
@@ -12,7 +12,7 @@ export class MessageQueueRemoval {
   constructor(
     private readonly queues: MessageQueues,
     private readonly store: MessageQueueStore,
-    private readonly reception: MessageReception,
+    private readonly temporary: TemporaryQueues,
     private readonly database: Database,
     @Inject(CLOCK) private readonly clock: Clock
   ) {}
@@ -23,7 +23,7 @@ export class MessageQueueRemoval {
    */
   async remove(name: string, requester: AuthenticatedRequester): Promise<void> {
     const queue = await this.queues.owned(name, requester)
-    await this.reception.giveUpAll(queue, 'NACK_Q_DELETED')
+    await this.temporary.giveUpAll(queue, 'NACK_Q_DELETED')
     await this.database.transaction(unit =>
       this.store.remove(unit, queue.id, { actor: requester.name }, this.clock.now())
     )

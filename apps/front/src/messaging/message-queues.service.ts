@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import { AppError, type Clock } from '@app/core'
 import { domainOfSid } from '@app/directory'
-import { decodeEncryptionKey } from '@app/messaging'
+import { decodeEncryptionKey, SERVER_QUEUE_PREFIX, SUBMIT_ENDPOINT } from '@app/messaging'
 import { CLOCK, CONFIG, type Config } from '@app/platform'
 import { MessageQueueStore, type MessageQueueRow, type QueueSettings } from '@app/storage'
 import { requireScope } from '../enrollment/access.js'
@@ -16,6 +16,8 @@ import {
   type QueueChangeBody,
   type QueueView
 } from './messaging.schemas.js'
+import { SubmitQueue } from './submit/submit-queue.js'
+import { TemporaryQueues } from './temporary-queues.js'
 
 /** A queue and what the caller may do with it. */
 export interface QueueAccess {
@@ -29,32 +31,50 @@ export interface QueueAccess {
 export class MessageQueues {
   constructor(
     private readonly queues: MessageQueueStore,
+    private readonly submitQueue: SubmitQueue,
+    private readonly temporary: TemporaryQueues,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock
   ) {}
 
+  /** Makes a queue of the caller's. Throws as {@link make}. */
+  async create(body: QueueBody, requester: AuthenticatedRequester): Promise<QueueView> {
+    await this.temporary.removeEnded()
+    return viewOf({ queue: await this.make(body, requester), mask: ALL }, true)
+  }
+
   /**
-   * Makes a queue of the caller's. Throws `MQ_ERROR_COULD_NOT_GET_USER_SID` for an account of no domain,
+   * Makes a queue of the caller's, a temporary one when it is said for how many seconds its receiver may be silent. Throws
+   * `MQ_ERROR_COULD_NOT_GET_USER_SID` for an account of no domain, `MQ_ERROR_ACCESS_DENIED` for a name of the server's,
    * `MQ_ERROR_PUBLIC_KEY_NOT_FOUND` for a key that nothing can be encrypted to, and as {@link MessageQueueStore.create}.
    */
-  async create({ name, ...given }: QueueBody, requester: AuthenticatedRequester): Promise<QueueView> {
+  async make(
+    { name, ...given }: QueueBody,
+    requester: AuthenticatedRequester,
+    aliveSeconds?: number
+  ): Promise<MessageQueueRow> {
     requireScope(requester, 'enroll')
     const { id: ownerId, sid } = requester.principal
     if (domainOfSid(sid) === undefined) {
       throw new AppError('MQ_ERROR_COULD_NOT_GET_USER_SID', `${requester.name} has no SID of a domain.`)
     }
+    if (name.toLowerCase().startsWith(SERVER_QUEUE_PREFIX)) {
+      throw new AppError(
+        'MQ_ERROR_ACCESS_DENIED',
+        `Queues whose names begin with "${SERVER_QUEUE_PREFIX}" are the server's.`
+      )
+    }
     const { queueBytes, queuesPerAccount } = this.config.messaging
-    const defaults = {
-      authenticate: false,
-      privacy: 'optional',
-      journaling: false,
-      encryptionKey: null,
-      access: []
-    } as const
-    const settings = this.merge({ ...defaults, quota: queueBytes, journalQuota: queueBytes }, given)
-    const queue = { id: randomUUID(), name, ownerId, createdAt: this.clock.now(), ...settings }
+    const settings = this.merge({ ...DEFAULTS, quota: queueBytes, journalQuota: queueBytes }, given)
+    const createdAt = this.clock.now()
+    const peculiar = {
+      aliveSeconds: aliveSeconds ?? null,
+      temporaryUntil: aliveSeconds === undefined ? null : new Date(createdAt.getTime() + 1000 * aliveSeconds),
+      keyReference: null
+    }
+    const queue = { id: randomUUID(), name, ownerId, createdAt, ...peculiar, ...settings }
     await this.queues.create(queue, queuesPerAccount, { actor: requester.name })
-    return viewOf({ queue: { ...queue, waitingBytes: 0, keptBytes: 0 }, mask: ALL }, true)
+    return { ...queue, waitingBytes: 0, keptBytes: 0 }
   }
 
   /** The caller's own. */
@@ -93,11 +113,25 @@ export class MessageQueues {
     throw new AppError('MQ_ERROR_ACCESS_DENIED', `${requester.name} lacks the right "${right}" on the queue "${name}".`)
   }
 
+  /** A queue of the caller's; undefined when there is none of the name. Throws `MQ_ERROR_ACCESS_DENIED`. */
+  async findOwned(name: string, requester: AuthenticatedRequester): Promise<MessageQueueRow | undefined> {
+    requireScope(requester, 'enroll')
+    const queue = await this.queues.find(name)
+    if (queue === undefined || queue.ownerId === requester.principal.id) return queue
+    throw new AppError('MQ_ERROR_ACCESS_DENIED', `The queue "${name}" belongs to somebody else.`)
+  }
+
   /** A queue that messages come to. Throws `MQ_ERROR_QUEUE_NOT_FOUND`. */
   async destination(name: string): Promise<MessageQueueRow> {
-    const queue = await this.queues.find(name)
-    if (queue === undefined) throw unknown(name)
+    const isSubmit = name.toLowerCase() === SUBMIT_ENDPOINT
+    const queue = isSubmit ? await this.submitQueue.provide() : await this.queues.find(name)
+    if (queue === undefined || !this.temporary.isThere(queue)) throw unknown(name)
     return queue
+  }
+
+  /** A message has come into a queue. */
+  arrived({ keyReference }: MessageQueueRow): void {
+    if (keyReference !== null) this.submitQueue.arrived()
   }
 
   private async access(name: string, { principal }: AuthenticatedRequester): Promise<QueueAccess> {
@@ -107,7 +141,8 @@ export class MessageQueues {
     return { queue, mask }
   }
 
-  private merge(before: QueueSettings, { access, encryptionKey, ...given }: QueueChangeBody): QueueSettings {
+  /** What a queue becomes by a change. Throws `MQ_ERROR_INVALID_PARAMETER`, `MQ_ERROR_PUBLIC_KEY_NOT_FOUND`. */
+  merge(before: QueueSettings, { access, encryptionKey, ...given }: QueueChangeBody): QueueSettings {
     const most = this.config.messaging.queueBytes
     for (const quota of [given.quota, given.journalQuota]) {
       if ((quota ?? 0) <= most) continue
@@ -128,6 +163,14 @@ export class MessageQueues {
     }
   }
 }
+
+const DEFAULTS = {
+  authenticate: false,
+  privacy: 'optional',
+  journaling: false,
+  encryptionKey: null,
+  access: []
+} as const
 
 const ALL = maskOf(['write', 'receive', 'journal'])
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Inject, Injectable } from '@nestjs/common'
 import { AppError, type Clock } from '@app/core'
-import { MESSAGE_CLASS, type MessageClass } from '@app/messaging'
+import { MESSAGE_CLASS } from '@app/messaging'
 import { CLOCK, CONFIG, type Config } from '@app/platform'
 import {
   Database,
@@ -22,6 +22,7 @@ import {
   type ReceivedView,
   type SettleBody
 } from './messaging.schemas.js'
+import { TemporaryQueues } from './temporary-queues.js'
 
 /** How often somebody who waits looks again. */
 const LOOK_MILLISECONDS = 250
@@ -35,6 +36,7 @@ export class MessageReception {
   constructor(
     private readonly messages: MessageStore,
     private readonly endings: MessageEndings,
+    private readonly temporary: TemporaryQueues,
     private readonly database: Database,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock
@@ -47,6 +49,7 @@ export class MessageReception {
   async receive(queue: MessageQueueRow, { most, wait, leaseSeconds }: ReceiveBody): Promise<ReceivedView> {
     const lease = randomUUID()
     const end = this.clock.now().getTime() + 1000 * Math.min(wait, this.config.limits.submitWaitSeconds)
+    await this.temporary.keep(queue, Math.max(wait, leaseSeconds))
     await this.expire()
     for (;;) {
       const now = this.clock.now()
@@ -65,11 +68,16 @@ export class MessageReception {
   }
 
   /** Says what became of a message that was taken. Throws `conflict` when the lease on it has ended. */
-  async settle(queue: MessageQueueRow, id: number, { lease, outcome }: SettleBody): Promise<void> {
+  async settle(queue: MessageQueueRow, id: number, { lease, outcome, leaseSeconds }: SettleBody): Promise<void> {
+    if (outcome === 'prolonged') await this.temporary.keep(queue, leaseSeconds)
     await this.database.transaction(async unit => {
-      const row = await this.messages.findLeased(unit, { queueId: queue.id, id, lease }, this.clock.now())
+      const now = this.clock.now()
+      const row = await this.messages.findLeased(unit, { queueId: queue.id, id, lease }, now)
       if (row === undefined) {
         throw new AppError('conflict', `Message ${id} of "${queue.name}" is not under this lease any more.`, { id })
+      }
+      if (outcome === 'prolonged') {
+        return this.messages.prolong(unit, id, new Date(now.getTime() + 1000 * leaseSeconds))
       }
       if (outcome === 'released') return this.messages.release(unit, id)
       await this.endings.holdAll(unit, [row])
@@ -96,21 +104,10 @@ export class MessageReception {
 
   /** Empties a queue, its journal or its dead letters; senders of what waited hear of it if they asked. */
   async purge(queue: MessageQueueRow, place: MessagePlace, requester: AuthenticatedRequester): Promise<void> {
-    if (place === 'queue') await this.giveUpAll(queue, 'NACK_Q_PURGED')
+    if (place === 'queue') await this.temporary.giveUpAll(queue, 'NACK_Q_PURGED')
     await this.database.transaction(unit =>
       this.messages.purge(unit, { queueId: queue.id, place }, { actor: requester.name }, this.clock.now())
     )
-  }
-
-  /** Ends what waits in a queue before it goes. */
-  async giveUpAll(queue: MessageQueueRow, name: MessageClass): Promise<void> {
-    for (let left = true; left;) {
-      left = await this.database.transaction(async unit => {
-        const rows = await this.messages.listLocked(unit, queue.id)
-        await this.endings.giveUpAll(unit, rows, queue, name)
-        return rows.length > 0
-      })
-    }
   }
 
   /**
@@ -118,6 +115,7 @@ export class MessageReception {
    * more than {@link MOST_ROUNDS} rounds of them: who looks next goes on.
    */
   private async expire(): Promise<void> {
+    await this.temporary.removeEnded()
     for (let left = true, round = 0; left && round < MOST_ROUNDS; round++) {
       left = await this.database.transaction(async unit => {
         const rows = await this.messages.listExpired(unit, this.clock.now())
@@ -135,7 +133,7 @@ function pageView({ rows, next }: Page<MessageRow, number>): MessageListView {
 const CLASS_NAMES = new Map<number, string>(Object.entries(MESSAGE_CLASS).map(([name, value]) => [value, name]))
 
 function viewOf(row: MessageRow): MessageView {
-  const { id, messageId, level, senderSid, envelope, arrivedAt, receiveBefore } = row
+  const { id, messageId, level, senderSid, envelope, arrivedAt, receiveBefore, deliveries } = row
   return {
     id,
     class: CLASS_NAMES.get(row.class) ?? 'NORMAL',
@@ -144,6 +142,7 @@ function viewOf(row: MessageRow): MessageView {
     level,
     ...(senderSid === null ? {} : { senderSid }),
     envelope,
+    deliveries,
     arrivedAt: arrivedAt.toISOString(),
     ...(receiveBefore === null ? {} : { receiveBefore: receiveBefore.toISOString() })
   }

@@ -1,6 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common'
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
-import { QUEUE_RIGHT } from '@app/messaging'
 import { RequesterGuard } from '../requester/requester.guard.js'
 import { CurrentRequester, type AuthenticatedRequester } from '../requester/requester.js'
 import { MessageArrivals } from './message-arrivals.service.js'
@@ -106,8 +105,7 @@ export class MessagesController {
     @CurrentRequester() requester: AuthenticatedRequester
   ): Promise<SenderView> {
     const { id } = await this.queues.require(name, 'receive', requester)
-    const registered = await this.senders.isRegistered(sid, bytesOf(certificate))
-    return { registered, mayWrite: await this.senders.hasRight(id, sid, QUEUE_RIGHT.WRITE_MESSAGE) }
+    return this.senders.check(id, sid, bytesOf(certificate))
   }
 
   @Get('queues/:queue/:kept')

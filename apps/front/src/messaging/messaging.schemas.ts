@@ -104,6 +104,7 @@ const messageView = z.object({
   level: z.enum(['none', 'integrity', 'privacy']),
   senderSid: z.string().optional().describe('Whose certificate the server verified; absent until the receiver does.'),
   envelope: z.string(),
+  deliveries: z.number().describe('How often it was taken, this time among them.'),
   arrivedAt: z.string(),
   receiveBefore: z.string().optional()
 })
@@ -114,24 +115,30 @@ export const receivedView = z.object({ lease: z.string(), items: z.array(message
 /** Messages that are looked at. */
 export const messageListView = z.object({ items: z.array(messageView), next: z.number().optional() })
 
-/** What became of a message that was taken: received, refused with a class, or given back. */
+/** What became of a message that was taken: received, refused with a class, given back, or kept for longer. */
 export const settleBody = z.strictObject({
   lease: z.uuid(),
   outcome: z.enum([
     'received',
     'released',
+    'prolonged',
     'NACK_BAD_SIGNATURE',
     'NACK_BAD_ENCRYPTION',
     'NACK_ACCESS_DENIED',
     'NACK_RECEIVE_REJECTED'
-  ])
+  ]),
+  leaseSeconds: z.int().min(5).max(3600).default(60).describe('For how long it is taken from now on, when prolonged.')
 })
 
 /** The sender of an encrypted message as its receiver found it. */
 export const senderBody = z.strictObject({ sid, certificate: z.base64() })
 
 /** Whether the certificate is registered for the SID, and the account may write. */
-export const senderView = z.object({ registered: z.boolean(), mayWrite: z.boolean() })
+export const senderView = z.object({
+  registered: z.boolean(),
+  mayWrite: z.boolean(),
+  name: z.string().optional().describe('DOMAIN\\account of a sender whose certificate is registered.')
+})
 
 export type QueueBody = z.infer<typeof queueBody>
 export type QueueChangeBody = z.infer<typeof queueChangeBody>
