@@ -49,7 +49,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^apps/([^/]+)/',
-        pathNot: '^apps/cli/src/(server|run-server|listener-identity|roles|demo|administration/)'
+        pathNot: '^apps/cli/src/(server|run-server|front-work|listener-identity|roles|demo|administration/)'
       },
       to: { path: '^apps/', pathNot: '^apps/$1/' }
     },
