@@ -8,6 +8,12 @@ import { decodeCertificate } from '@app/x509'
 import { useNodeCryptography } from './node-cryptography.js'
 import { passwordBytes } from './pkcs12-encryption.js'
 
+/** Larger files are none that holds a key and its certificates. */
+const MAX_BYTES = 1024 * 1024
+
+/** More rounds of key derivation than any program writes: whoever made the file would choose how long reading takes. */
+const MAX_ITERATIONS = 10_000_000
+
 /** What a PKCS#12 file holds. */
 export interface Pkcs12Identity {
   readonly privateKey: KeyObject
@@ -42,6 +48,7 @@ export async function readPkcs12(bytes: Uint8Array, password: string): Promise<P
 }
 
 function parse(bytes: Uint8Array): PFX {
+  if (bytes.length > MAX_BYTES) throw invalid(`it has more than ${MAX_BYTES} bytes`)
   try {
     return PFX.fromBER(Uint8Array.from(bytes))
   } catch (cause) {
@@ -49,7 +56,10 @@ function parse(bytes: Uint8Array): PFX {
   }
 }
 
+/** What the file says of its encryption is covered by the integrity check, which comes first. */
 async function openSafe(pfx: PFX, password: ArrayBuffer): Promise<AuthenticatedSafe> {
+  const rounds = pfx.macData?.iterations ?? 1
+  if (rounds > MAX_ITERATIONS) throw invalid(`its integrity check has more than ${MAX_ITERATIONS} rounds`)
   try {
     await pfx.parseInternalValues({ password, checkIntegrity: true })
   } catch (cause) {
