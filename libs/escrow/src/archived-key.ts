@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout } from 'node:timers/promises'
 import {
   decodeEnvelopedData,
   getOnlyRecipient,
@@ -13,6 +15,12 @@ import type { PublicKeyInfo } from '@app/x509'
 import { decodeKeyBlob, wipeKeyBlob, type KeyBlobFormat } from './key-blob.js'
 import { keyMismatch, verifyKeyPair } from './key-pair.js'
 import { verifyKeyStrength, type StrengthDemand } from './key-strength.js'
+
+/**
+ * When a refusal is told, counted from the beginning: later than any of its causes takes on an idle machine, some tenths of
+ * a millisecond.
+ */
+const REFUSAL_MILLISECONDS = 3
 
 /** An archived private key, in the clear for as long as a callback runs. */
 export interface OpenedKey {
@@ -52,7 +60,8 @@ export function archivedKeyRecipient(envelope: Uint8Array): SignerIdentifier {
  * `archived_key_mismatch` in the same words. An answer that differed would let anyone who can send requests ask
  * whether a chosen ciphertext has good padding, and so read a captured envelope (Bleichenbacher; Vaudenay). A content
  * that cannot be decrypted is replaced by zeros of its length and takes the path of one that holds no key; the costly
- * steps (a private key import, a signature) come only once the public half is right.
+ * steps (a private key import, a signature) come only once the public half is right. What is left, some hundredths of a
+ * millisecond by how far the content can be read, is waited out: every refusal is told at the same time after the beginning.
  *
  * An AppError that says the exchange key is out of reach (`unavailable`, `key_store_locked`, `not_found`) does not
  * depend on the envelope and is passed on, as is what `use` throws.
@@ -62,14 +71,25 @@ export async function openArchivedKey<T>(opening: ArchivedKeyOpening<T>): Promis
   const enveloped = decodeArchivedEnvelope(envelope)
   getOnlyRecipient(enveloped)
   verifyKeyStrength(requestedPublicKey, opening)
+  const deadline = performance.now() + REFUSAL_MILLISECONDS
   const content = await decryptOrZeros(enveloped, decrypter)
   try {
     const key = await readMatchingKey(enveloped.contentType, content, requestedPublicKey)
-    if (key === undefined) throw keyMismatch()
+    if (key === undefined) {
+      await waitUntil(deadline)
+      throw keyMismatch()
+    }
     return await use(key)
   } finally {
     wipe(content)
   }
+}
+
+/** A timer ends on a whole millisecond after its beginning, which would tell when that was; so the last one is waited through. */
+async function waitUntil(deadline: number): Promise<void> {
+  const whole = Math.floor(deadline - performance.now()) - 1
+  if (whole > 0) await setTimeout(whole)
+  while (performance.now() < deadline);
 }
 
 /** Microsoft's clients send the blob as id-data; RFC 4211 (6.4) wraps a PrivateKeyInfo with its owner's name. */
