@@ -42,6 +42,8 @@ import { PublishCertificates1795231800000 } from './1795231800000-publish-certif
 import { IndexAccountMappings1795231801000 } from './1795231801000-index-account-mappings.js'
 import { TakeForeignCertificates1795231802000 } from './1795231802000-take-foreign-certificates.js'
 import { ReadLdap1795231803000 } from './1795231803000-read-ldap.js'
+import { HoldSecurityContexts1795231810000 } from './1795231810000-hold-security-contexts.js'
+import { CountMessageBytes1795231811000 } from './1795231811000-count-message-bytes.js'
 import { QueueCalls1795231820000 } from './1795231820000-queue-calls.js'
 import { MendPurges1795231840000 } from './1795231840000-mend-purges.js'
 import { CountNoRevokedAgents1795231841000 } from './1795231841000-count-no-revoked-agents.js'
@@ -94,6 +96,8 @@ export const migrations = [
   IndexAccountMappings1795231801000,
   TakeForeignCertificates1795231802000,
   ReadLdap1795231803000,
+  HoldSecurityContexts1795231810000,
+  CountMessageBytes1795231811000,
   QueueCalls1795231820000,
   MendPurges1795231840000,
   CountNoRevokedAgents1795231841000,

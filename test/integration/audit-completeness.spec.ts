@@ -252,6 +252,36 @@ async function existingQueue(): Promise<storage.NewMessageQueue> {
   return queue
 }
 
+const messageKey = (principalId: Setting['alice']): storage.NewMessageKey => ({
+  id: randomUUID(),
+  principalId,
+  kind: 'internal',
+  publicKey: randomBytes(91),
+  reference: fresh('key'),
+  sealedKey: randomBytes(200),
+  createdAt: NOW
+})
+
+const delegation = (subjectId: Setting['alice'], actorId: Setting['alice']): storage.NewDelegation => ({
+  id: randomUUID(),
+  subjectId,
+  actorId,
+  tokenHash: randomBytes(32),
+  createdAt: NOW,
+  expiresAt: minutes(60)
+})
+
+async function securityContext(): Promise<storage.NewSecurityContext> {
+  const ownerId = await principal()
+  const row = registration(ownerId)
+  const key = messageKey(ownerId)
+  await of(storage.RegisteredCertificateStore).register(row, { most: 9 }, BECAUSE)
+  await of(storage.MessageKeyStore).add(key, 9, BECAUSE)
+  const handle = randomBytes(16).toString('base64url')
+  const what = { registeredId: row.identifier, keyId: key.id, delegationId: null }
+  return { handle, ownerId, subjectId: ownerId, ...what, createdAt: NOW, expiresAt: minutes(60) }
+}
+
 const secretOf = (principalId: Setting['alice']) => ({
   identification: fresh('secret'),
   principalId,
@@ -841,6 +871,39 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
   'MessageQueueStore.remove': async () => {
     const { id } = await existingQueue()
     return () => inUnit(unit => of(storage.MessageQueueStore).remove(unit, id, BECAUSE, NOW))
+  },
+  'MessageKeyStore.add': async () => {
+    const key = messageKey(await principal())
+    return () => of(storage.MessageKeyStore).add(key, 9, BECAUSE)
+  },
+  'MessageKeyStore.remove': async () => {
+    const key = messageKey(await principal())
+    await of(storage.MessageKeyStore).add(key, 9, BECAUSE)
+    return () => of(storage.MessageKeyStore).remove(key.principalId, key.id, BECAUSE, NOW)
+  },
+  'DelegationStore.grant': async () => {
+    const given = delegation(await principal(), await principal())
+    return () => of(storage.DelegationStore).grant(given, 9, BECAUSE)
+  },
+  'DelegationStore.revoke': async () => {
+    const given = delegation(await principal(), await principal())
+    await of(storage.DelegationStore).grant(given, 9, BECAUSE)
+    return () => of(storage.DelegationStore).revoke(given.id, given.subjectId, BECAUSE, NOW)
+  },
+  'DelegationStore.exchange': async () => {
+    const given = delegation(await principal(), await principal())
+    await of(storage.DelegationStore).grant(given, 9, BECAUSE)
+    const token = { id: given.id, tokenHash: randomBytes(32), expiresAt: minutes(5) }
+    return () => of(storage.DelegationStore).exchange(token, BECAUSE, NOW)
+  },
+  'SecurityContextStore.obtain': async () => {
+    const context = await securityContext()
+    return () => of(storage.SecurityContextStore).obtain(context, { ofOwner: 9, inAll: 99 }, BECAUSE)
+  },
+  'SecurityContextStore.free': async () => {
+    const context = await securityContext()
+    await of(storage.SecurityContextStore).obtain(context, { ofOwner: 9, inAll: 99 }, BECAUSE)
+    return () => of(storage.SecurityContextStore).free(context.handle, context.ownerId, BECAUSE, NOW)
   },
   'MessageStore.purge': async () => {
     const { id: queueId } = await existingQueue()

@@ -491,6 +491,8 @@ const CAUSES: Readonly<Record<Exclude<HresultSymbol, 'S_OK'>, Cause>> = {
     }
   },
 
+  MQ_INFORMATION_PROPERTY: { never: 'It is no error: a receiver that asked for what only a sender sets.' },
+  MQ_INFORMATION_PROPERTY_IGNORED: { never: 'The same, of one property.' },
   MQ_INFORMATION_INTERNAL_USER_CERT_EXIST: { never: 'It is no error: a registration that had nothing to do.' },
   MQ_ERROR_INVALID_PARAMETER: ofDirectory('MQ_ERROR_INVALID_PARAMETER'),
   MQ_ERROR_ILLEGAL_USER: ofDirectory('MQ_ERROR_ILLEGAL_USER'),
@@ -514,6 +516,7 @@ const CAUSES: Readonly<Record<Exclude<HresultSymbol, 'S_OK'>, Cause>> = {
   MQ_ERROR_NO_INTERNAL_USER_CERT: ofMessages('MQ_ERROR_NO_INTERNAL_USER_CERT'),
   MQ_ERROR_BAD_SECURITY_CONTEXT: ofMessages('MQ_ERROR_BAD_SECURITY_CONTEXT'),
   MQ_ERROR_CERTIFICATE_NOT_PROVIDED: ofMessages('MQ_ERROR_CERTIFICATE_NOT_PROVIDED'),
+  MQ_ERROR_CANNOT_IMPERSONATE_CLIENT: ofMessages('MQ_ERROR_CANNOT_IMPERSONATE_CLIENT'),
   RPC_S_WRONG_KIND_OF_BINDING: ofCalls('RPC_S_WRONG_KIND_OF_BINDING'),
   RPC_S_INVALID_BINDING: ofCalls('RPC_S_INVALID_BINDING'),
   RPC_S_PROTSEQ_NOT_SUPPORTED: ofCalls('RPC_S_PROTSEQ_NOT_SUPPORTED'),

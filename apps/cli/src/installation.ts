@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError, isAppError } from '@app/core'
 import { readSecretFile, writeNewFile } from '@app/files'
-import { createFileKeyStore, type KeyStore } from '@app/keys'
+import { createFileKeyStore, type KeyStore, type PassphraseSource } from '@app/keys'
 import { createKeyFiles, parseDatabaseUrl, startEmbeddedPostgres, type Config } from '@app/platform'
 import { migrateQueueSchema } from '@app/queue'
 import {
@@ -36,6 +36,8 @@ export interface Installation {
   /** The one role that the database URL is good for; undefined when it is the owner's. */
   readonly onlyRole: ProcessRole | undefined
   keys(holder: KeyHolder): KeyStore
+  /** What every key of this installation is sealed under. */
+  readonly passphrase: PassphraseSource
   /** Gives up the hold on the embedded database. */
   close(): Promise<void>
 }
@@ -62,6 +64,7 @@ export async function openInstallation(config: Config, report: Report): Promise<
         return access.owner()
       },
       connection: role => access.connection(role),
+      passphrase,
       keys: holder => {
         const directory = join(config.home, 'keys', holder)
         mkdirSync(directory, { recursive: true, mode: 0o700 })

@@ -227,7 +227,8 @@ function watchForOperators(app: NestFastifyApplication, { config, metrics, healt
 const servedModules: Readonly<Record<'front' | 'console', (installation: Installation) => DynamicModule>> = {
   front: installation => {
     const { enabled } = installation.config.registration
-    return FrontModule.register(installation.connection('front'), installation.keys('front'), enabled)
+    const keys = { keys: installation.keys('front'), passphrase: installation.passphrase }
+    return FrontModule.register(installation.connection('front'), keys, enabled)
   },
   console: installation => ConsoleModule.register(installation.connection('console'))
 }

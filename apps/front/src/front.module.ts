@@ -1,5 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common'
-import type { KeyStore } from '@app/keys'
+import type { KeyStore, PassphraseSource } from '@app/keys'
 import { CallerAuthentication, CallerLimits, KEY_STORE, roleDatabase, storesOf } from '@app/platform'
 import {
   AgentStore,
@@ -29,6 +29,8 @@ import { ExchangeCertificates } from './authorities/exchange-certificates.js'
 import { CmcController } from './cmc/cmc.controller.js'
 import { CmcRevocation } from './cmc/cmc-revocation.js'
 import { CmcService } from './cmc/cmc.service.js'
+import { contextControllers, contextProviders, contextStores } from './contexts/contexts.feature.js'
+import { PASSPHRASE } from './contexts/message-keys.service.js'
 import { DirectoryUsersController } from './directory/directory.controller.js'
 import { InternalIssuance } from './directory/internal-issuance.js'
 import { MailCertificatesController } from './directory/mail-certificates.controller.js'
@@ -60,6 +62,7 @@ import { SubmissionService } from './submission/submission.service.js'
 import { WebhookRecording } from './webhooks/webhook-recording.js'
 
 const stores = [
+  ...contextStores,
   ...messagingStores,
   AgentStore,
   AuditLog,
@@ -81,18 +84,25 @@ const stores = [
   WebhookStore
 ]
 
+/** What the role has keys by. */
+export interface FrontKeys {
+  readonly keys: KeyStore
+  readonly passphrase: PassphraseSource
+}
+
 /**
  * The role that takes requests and hands out answers. Its keys are those of its TLS listener, of its OCSP responders, of its
- * queue of requests and, where clients may register, of its management point.
+ * queue of requests, those that it holds for accounts to sign messages with and, where clients may register, of its management
+ * point.
  */
 @Module({})
 export class FrontModule {
   /**
    * @param database how the role `front` connects
-   * @param keys holds its keys
+   * @param own its key store, and what opens the keys that it holds for accounts
    * @param isOpen whether clients may register
    */
-  static register(database: ConnectionSettings, keys: KeyStore, isOpen: boolean): DynamicModule {
+  static register(database: ConnectionSettings, { keys, passphrase }: FrontKeys, isOpen: boolean): DynamicModule {
     return {
       module: FrontModule,
       imports: [roleDatabase('front', database)],
@@ -104,6 +114,7 @@ export class FrontModule {
         MailCertificatesController,
         ErrorsController,
         RecoveryNoticesController,
+        ...contextControllers,
         ...messagingControllers,
         ...(isOpen ? registrationControllers : [])
       ],
@@ -111,6 +122,8 @@ export class FrontModule {
         ...storesOf('front', isOpen ? [...stores, ...registrationStores] : stores),
         ...(isOpen ? registrationProviders : []),
         { provide: KEY_STORE, useValue: keys },
+        ...contextProviders,
+        { provide: PASSPHRASE, useValue: passphrase },
         ...messagingProviders,
         AuthoritiesService,
         CallerAuthentication,

@@ -68,6 +68,7 @@ export {
   type PemInstallation,
   type PemPaths
 } from './installation.js'
+export * from './held-contexts.js'
 export * from './message-queues.js'
 export type * from './message-queue-types.js'
 export {

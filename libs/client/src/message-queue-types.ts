@@ -1,5 +1,13 @@
 import type { KeyObject } from 'node:crypto'
-import type { AcceptedMessage, MessageClass, MessageLevel, MessageSigner, NewMessage } from '@app/messaging'
+import type {
+  AcceptedMessage,
+  MessageClass,
+  MessageLevel,
+  MessageSigner,
+  NewMessage,
+  PropertyStatus
+} from '@app/messaging'
+import type { HeldSecurityContext } from './held-contexts.js'
 import type { SecurityContext, SecurityContexts } from './security-context.js'
 import type { ConnectionSettings } from './transport.js'
 
@@ -52,13 +60,21 @@ export interface QueueInformation {
 /** What of a message its sender chooses; see `MessageFields`. */
 export type MessageProperties = Partial<Omit<NewMessage['fields'], 'destinationQueue'>>
 
-/** How a message is protected: `none` without a signer or context, `integrity` with one, unless said. */
-export interface SendOptions extends MessageProperties {
+/** How messages are protected: `none` without a signer or context, `integrity` with one, unless said. */
+export interface ProtectionOptions {
   readonly level?: MessageLevel
   /** With a certificate and key of the caller's; it wins over the context's, whose SID stays. */
   readonly signer?: MessageSigner
-  /** With a context, which is made once for many messages. */
-  readonly securityContext?: SecurityContext
+  /** With a context, which is made once for many messages. One of the server's has the server seal them. */
+  readonly securityContext?: SecurityContext | HeldSecurityContext
+}
+
+/** What of a message is chosen, and how it is protected. */
+export type SendOptions = MessageProperties & ProtectionOptions
+
+/** One message of several. */
+export interface OutgoingMessage extends MessageProperties {
+  readonly body: Uint8Array
 }
 
 /** A message as the server gives it out. */
@@ -91,12 +107,16 @@ export interface ReceiveOptions {
   readonly leaseSeconds?: number
   /** The private keys that its messages may be encrypted to. */
   readonly keys?: readonly KeyObject[]
+  /** PROPID_M_… by name or number, of which to be told whether a receiver can have them. */
+  readonly properties?: readonly (string | number)[]
 }
 
 /** A message that was taken and passed every check. Settle it, or it is delivered again when its lease ends. */
 export interface ReceivedMessage extends AcceptedMessage {
   readonly id: number
   readonly class: MessageClass
+  /** What became of the properties that were asked for. */
+  readonly propertyStatus?: PropertyStatus
   /** It was received: it leaves the queue. Throws `conflict` when the lease has ended. */
   complete(): Promise<void>
   /** The application does not want it (NACK_RECEIVE_REJECTED). Throws as {@link complete}. */

@@ -8,11 +8,14 @@ import {
   sealMessage,
   type MessageLevel,
   type MessageSigner,
+  type PropertyStatus,
   type Protection
 } from '@app/messaging'
 import type {
   KeptMessages,
   MessageQueueSettings,
+  OutgoingMessage,
+  ProtectionOptions,
   QueueInformation,
   QueueOptions,
   ReceivedMessage,
@@ -20,6 +23,7 @@ import type {
   SendOptions,
   StoredMessage
 } from './message-queue-types.js'
+import { HeldSecurityContext } from './held-contexts.js'
 import type { SecurityContext } from './security-context.js'
 import { Transport } from './transport.js'
 
@@ -74,13 +78,43 @@ export class MessageQueues implements AsyncDisposable {
    * `MQ_ERROR_QUEUE_NOT_FOUND`.
    */
   async send(queue: string, body: Uint8Array, options: SendOptions = {}): Promise<string> {
-    const envelope = await this.seal(queue, body, options)
-    return this.sendEnvelope(queue, envelope)
+    const { level, signer, securityContext, ...properties } = options
+    const [id = ''] = await this.sendAll(
+      queue,
+      [{ ...properties, body }],
+      definedOnly({ level, signer, securityContext })
+    )
+    return id
+  }
+
+  /**
+   * Sends many messages under one protection, several in a call, and gives their ids in order. Those of one call are taken
+   * together or not at all: after an error, those of earlier calls are there. Throws as {@link send}.
+   */
+  async sendAll(
+    queue: string,
+    messages: readonly OutgoingMessage[],
+    options: ProtectionOptions = {}
+  ): Promise<readonly string[]> {
+    const { securityContext, level } = options
+    if (securityContext instanceof HeldSecurityContext) {
+      const sealing = definedOnly({ securityContext: HeldSecurityContext.handleOf(securityContext), level })
+      const own = messages.map(({ body, ...fields }) => ({ body: toBase64(body), fields }))
+      return this.sendInBatches(queue, own, batch => ({ ...sealing, messages: batch }))
+    }
+    const envelopes: string[] = []
+    for (const { body, ...properties } of messages) {
+      envelopes.push(await this.seal(queue, body, { ...properties, ...options }))
+    }
+    return this.sendInBatches(queue, envelopes, batch => ({ envelopes: batch }))
   }
 
   /** The envelope of a message, to be sent later. Throws as {@link send}. */
   async seal(queue: string, body: Uint8Array, options: SendOptions = {}): Promise<string> {
     const { level, signer: explicit, securityContext, ...properties } = options
+    if (securityContext instanceof HeldSecurityContext) {
+      throw new AppError('invalid_argument', 'The server holds the key of this context, and seals what it sends.')
+    }
     const signer = this.signerFor(explicit, securityContext)
     const protection = await this.protectionFor(queue, level ?? (signer === undefined ? 'none' : 'integrity'), signer)
     const own = { messageId: randomUUID(), sentAt: new Date().toISOString() }
@@ -99,7 +133,7 @@ export class MessageQueues implements AsyncDisposable {
    */
   async receive(queue: string, options: ReceiveOptions = {}): Promise<readonly ReceivedMessage[]> {
     const { keys = [], ...json } = options
-    const answer = await this.transport.json<{ lease: string; items: StoredMessage[] }>({
+    const answer = await this.transport.json<ReceivedAnswer>({
       method: 'POST',
       path: at(queue, 'receive'),
       json,
@@ -108,7 +142,8 @@ export class MessageQueues implements AsyncDisposable {
     const received: ReceivedMessage[] = []
     for (const item of answer.items) {
       const message = await this.open(queue, item, { lease: answer.lease, keys })
-      if (message !== undefined) received.push(message)
+      const { propertyStatus } = answer
+      if (message !== undefined) received.push({ ...message, ...definedOnly({ propertyStatus }) })
     }
     return received
   }
@@ -134,6 +169,19 @@ export class MessageQueues implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.transport.close()
+  }
+
+  private async sendInBatches<Item>(
+    queue: string,
+    items: readonly Item[],
+    jsonOf: (batch: readonly Item[]) => object
+  ): Promise<readonly string[]> {
+    const ids: string[] = []
+    for (const batch of batchesOf(items)) {
+      const call = { method: 'POST', path: at(queue, 'batches'), json: jsonOf(batch) } as const
+      ids.push(...(await this.transport.json<{ messageIds: string[] }>(call)).messageIds)
+    }
+    return ids
   }
 
   private signerFor(explicit?: MessageSigner, context?: SecurityContext): MessageSigner | undefined {
@@ -216,4 +264,36 @@ function optionsJson({ encryptionKey, ...options }: QueueOptions): object {
   if (encryptionKey === undefined) return options
   const spki = encryptionKey?.export({ format: 'der', type: 'spki' })
   return { ...options, encryptionKey: spki === undefined ? null : toBase64(spki) }
+}
+
+interface ReceivedAnswer {
+  readonly lease: string
+  readonly items: readonly StoredMessage[]
+  readonly propertyStatus?: PropertyStatus
+}
+
+/** At most so many messages in a call, and so many characters of them, which every server takes. */
+const BATCH = { messages: 500, characters: 180_000 } as const
+
+function batchesOf<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
+  const batches: Item[][] = []
+  let room = 0
+  for (const item of items) {
+    const size = JSON.stringify(item).length
+    const last = batches.at(-1)
+    if (last === undefined || last.length >= BATCH.messages || size > room) {
+      batches.push([item])
+      room = BATCH.characters - size
+    } else {
+      last.push(item)
+      room -= size
+    }
+  }
+  return batches
+}
+
+type Defined<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> }
+
+function definedOnly<T extends object>(members: T): Defined<T> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Defined<T>
 }

@@ -157,6 +157,11 @@ export const HRESULTS = {
   RPC_S_CANNOT_SUPPORT: { value: 0x800706e4, text: 'The requested operation is not supported.' },
   RPC_X_BAD_STUB_DATA: { value: 0x800706f7, text: 'The stub received bad data.' },
 
+  MQ_INFORMATION_PROPERTY: { value: 0x400e0001, text: 'Some of the properties were ignored.' },
+  MQ_INFORMATION_PROPERTY_IGNORED: {
+    value: 0x400e0003,
+    text: 'The property was ignored: a receiver cannot ask for it.'
+  },
   MQ_INFORMATION_INTERNAL_USER_CERT_EXIST: {
     value: 0x400e000a,
     text: 'The machine has an internal certificate of the user already.'
@@ -189,6 +194,7 @@ export const HRESULTS = {
     text: 'No internal certificate is registered, or the registered one is corrupted.'
   },
   MQ_ERROR_BAD_SECURITY_CONTEXT: { value: 0xc00e0035, text: 'The security context is not valid.' },
+  MQ_ERROR_CANNOT_IMPERSONATE_CLIENT: { value: 0xc00e0024, text: 'The server cannot act for the client.' },
   MQ_ERROR_CERTIFICATE_NOT_PROVIDED: { value: 0xc00e006d, text: 'A certificate is needed and was not provided.' },
   MQ_ERROR_MISSING_CONNECTOR_TYPE: { value: 0xc00e0055, text: 'A property is set that needs a connector type.' },
   MQ_ERROR_FAIL_VERIFY_SIGNATURE_EX: { value: 0xc00e0082, text: 'The signature of the message does not verify.' },

@@ -180,6 +180,7 @@ export const ERROR_CODES = {
   MQ_ERROR_NO_INTERNAL_USER_CERT: 'the caller has no internal certificate, or it is damaged or not registered',
   MQ_ERROR_BAD_SECURITY_CONTEXT: 'a security context is freed, expired or of somebody else',
   MQ_ERROR_CERTIFICATE_NOT_PROVIDED: 'a message is to be signed and there is no certificate',
+  MQ_ERROR_CANNOT_IMPERSONATE_CLIENT: 'the caller may not act for the account',
   RPC_S_WRONG_KIND_OF_BINDING: 'a binding of the other side is given',
   RPC_S_INVALID_BINDING: 'a call is asked about that is over, or is none',
   RPC_S_PROTSEQ_NOT_SUPPORTED: 'calls are queued by another protocol sequence than ncadg_mq',

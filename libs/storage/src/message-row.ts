@@ -73,12 +73,15 @@ export interface MessageRow {
 /** A message that is about to be put somewhere. */
 export type NewMessageRow = Omit<MessageRow, 'id' | 'deliveries'>
 
-/** An id that must not come again. */
-export interface SeenMessage {
-  readonly queueId: string
+/** What makes a message the same within its queue. */
+export interface MessageOrigin {
   /** Who sent it, at its level. */
   readonly sender: string
   readonly messageId: string
+}
+
+/** An id that must not come again. */
+export interface SeenMessage extends MessageOrigin {
   /** Until when a message of the id could arrive. */
   readonly until: Date
 }

@@ -2,9 +2,17 @@ import type { PrincipalId } from '@app/core'
 import type { DataSource } from 'typeorm'
 import { appendChange } from './audit-log.js'
 import type { Because } from './audit-row.js'
-import type { MessagePlace, MessageRow, MessageStanding, NewMessageRow, SeenMessage } from './message-row.js'
+import type {
+  MessageOrigin,
+  MessagePlace,
+  MessageRow,
+  MessageStanding,
+  NewMessageRow,
+  SeenMessage
+} from './message-row.js'
 import { Conditions, type Page, pageOf } from './page.js'
 import { query, queryOne, type Statement } from './sql.js'
+import { storableJson } from './text.js'
 import type { Unit } from './unit.js'
 
 /** Which messages are taken for a time. */
@@ -23,14 +31,18 @@ const COLUMNS = `
 
 const SEEN: Statement = {
   name: 'message_seen_find',
-  text: 'SELECT 1 FROM certkeep.message_seen WHERE queue_id = $1 AND sender = $2 AND message_id = $3'
+  text: `
+    SELECT s.message_id AS "messageId", s.sender FROM certkeep.message_seen AS s
+    JOIN unnest($2::text[], $3::uuid[]) AS m (sender, message_id) USING (sender, message_id) WHERE s.queue_id = $1`
 }
 
 const SEE: Statement = {
   name: 'message_seen_add',
   text: `
-    INSERT INTO certkeep.message_seen (queue_id, sender, message_id, until) VALUES ($1, $2, $3, $4)
-    ON CONFLICT DO NOTHING RETURNING message_id`
+    INSERT INTO certkeep.message_seen (queue_id, sender, message_id, until)
+    SELECT $1, m.sender, m.message_id, m.until
+    FROM unnest($2::text[], $3::uuid[], $4::timestamptz[]) AS m (sender, message_id, until)
+    ON CONFLICT DO NOTHING RETURNING message_id AS "messageId", sender`
 }
 
 /** Of the queue alone that the transaction has locked, so that nobody waits for anybody. */
@@ -45,7 +57,7 @@ const FORGET: Statement = {
 const ROOM: Statement = {
   name: 'message_room',
   text: `
-    SELECT CASE WHEN $3 THEN waiting_bytes + $2::integer <= quota ELSE kept_bytes + $2::integer <= journal_quota END AS fits
+    SELECT (CASE WHEN $2 THEN quota - waiting_bytes ELSE journal_quota - kept_bytes END)::float8 AS room
     FROM certkeep.message_queue WHERE id = $1 FOR NO KEY UPDATE`
 }
 
@@ -54,7 +66,11 @@ const PUT: Statement = {
   text: `
     INSERT INTO certkeep.message
       (queue_id, place, class, message_id, level, sender_sid, submitted_by, priority, envelope, arrived_at, receive_before)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+    SELECT "queueId", place, class, "messageId", level, "senderSid", "submittedBy", priority, envelope, "arrivedAt",
+      "receiveBefore"
+    FROM json_to_recordset($1::json) AS m (
+      "queueId" uuid, place text, class integer, "messageId" uuid, level text, "senderSid" text, "submittedBy" uuid,
+      priority smallint, envelope text, "arrivedAt" timestamptz, "receiveBefore" timestamptz)`
 }
 
 const LEASE: Statement = {
@@ -132,15 +148,16 @@ const DROP: Statement = {
 export class MessageStore {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Whether a message of the id came from the sender before. */
-  async hasSeen({ queueId, sender, messageId }: Omit<SeenMessage, 'until'>): Promise<boolean> {
-    return (await queryOne(this.dataSource, undefined, SEEN, [queueId, sender, messageId])) !== undefined
+  /** Which of the messages came from their senders before, as {@link originName} has it. */
+  async findSeen(queueId: string, messages: readonly MessageOrigin[]): Promise<ReadonlySet<string>> {
+    return originsIn(await query<MessageOrigin>(this.dataSource, undefined, SEEN, [queueId, ...columnsOf(messages)]))
   }
 
-  /** Remembers an id. Whether it is new: of two at once, one is. */
-  async see(unit: Unit, { queueId, sender, messageId, until }: SeenMessage, now: Date): Promise<boolean> {
+  /** Remembers ids. Which of them are new, as {@link originName} has it: of two at once, one is. */
+  async see(unit: Unit, queueId: string, messages: readonly SeenMessage[], now: Date): Promise<ReadonlySet<string>> {
     await query(this.dataSource, unit, FORGET, [queueId, now])
-    return (await query(this.dataSource, unit, SEE, [queueId, sender, messageId, until])).length === 1
+    const values = [queueId, ...columnsOf(messages), messages.map(({ until }) => until)]
+    return originsIn(await query<MessageOrigin>(this.dataSource, unit, SEE, values))
   }
 
   /** Does not wait for the disk at the commit: what the transaction did may be lost in a crash. */
@@ -148,17 +165,20 @@ export class MessageStore {
     await query(this.dataSource, unit, { text: 'SET LOCAL synchronous_commit = off' }, [])
   }
 
-  /** Whether so many bytes have room in the queue, or in its journal; they have it until the transaction ends. */
-  async hasRoom(unit: Unit, queueId: string, place: MessagePlace, size: number): Promise<boolean> {
-    const values = [queueId, size, place === 'queue']
-    return (await queryOne<{ readonly fits: boolean }>(this.dataSource, unit, ROOM, values))?.fits ?? false
+  /** How many bytes have room in the queue, or in its journal; they have it until the transaction ends. */
+  async findRoom(unit: Unit, queueId: string, place: MessagePlace): Promise<number> {
+    const values = [queueId, place === 'queue']
+    return (await queryOne<{ readonly room: number }>(this.dataSource, unit, ROOM, values))?.room ?? -1
   }
 
-  /** Puts a message at its place. */
-  async put(unit: Unit, row: NewMessageRow): Promise<void> {
-    const { queueId, place, class: value, messageId, level, senderSid, submittedBy, priority, envelope } = row
-    const values = [queueId, place, value, messageId, level, senderSid, submittedBy, priority, envelope]
-    await query(this.dataSource, unit, PUT, [...values, row.arrivedAt, row.receiveBefore])
+  /** Whether so many bytes have room, as {@link findRoom}. */
+  async hasRoom(unit: Unit, queueId: string, place: MessagePlace, size: number): Promise<boolean> {
+    return size <= (await this.findRoom(unit, queueId, place))
+  }
+
+  /** Puts messages at their places, in their order. */
+  async put(unit: Unit, rows: readonly NewMessageRow[]): Promise<void> {
+    if (rows.length > 0) await query(this.dataSource, unit, PUT, [storableJson(rows)])
   }
 
   /** Takes the first waiting messages by priority and arrival, for a time: until then nobody else gets them. */
@@ -253,4 +273,17 @@ export class MessageStore {
     const rows = await query<MessageRow>(this.dataSource, undefined, { text }, conditions.values)
     return pageOf(rows, limit, ({ id }) => id)
   }
+}
+
+/** The key of a message among those of one queue. */
+export function originName({ sender, messageId }: MessageOrigin): string {
+  return `${sender}/${messageId}`
+}
+
+function originsIn(messages: readonly MessageOrigin[]): ReadonlySet<string> {
+  return new Set(messages.map(originName))
+}
+
+function columnsOf(messages: readonly MessageOrigin[]): readonly [string[], string[]] {
+  return [messages.map(({ sender }) => sender), messages.map(({ messageId }) => messageId)]
 }

@@ -132,7 +132,7 @@ export class MessageEndings {
     const isNegative = MESSAGE_CLASS[name] >= MESSAGE_CLASS.NACK_BAD_DST_Q
     const envelope = encodePlainEnvelope(acknowledgement, isNegative ? visibleBody(message.envelope) : new Uint8Array())
     if (!(await this.messages.hasRoom(unit, admin.id, 'queue', Buffer.byteLength(envelope)))) return
-    await this.messages.put(unit, {
+    const row = {
       queueId: admin.id,
       place: 'queue',
       class: MESSAGE_CLASS[name],
@@ -144,7 +144,8 @@ export class MessageEndings {
       envelope,
       arrivedAt: now,
       receiveBefore: null
-    })
+    } as const
+    await this.messages.put(unit, [row])
   }
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Inject, Injectable } from '@nestjs/common'
 import { AppError, type Clock } from '@app/core'
-import { MESSAGE_CLASS } from '@app/messaging'
+import { judgeAskedProperties, MESSAGE_CLASS } from '@app/messaging'
 import { CLOCK, CONFIG, type Config } from '@app/platform'
 import {
   Database,
@@ -46,8 +46,9 @@ export class MessageReception {
    * Takes the first messages by priority and arrival for a time, and waits for one when there is none. Until they are
    * settled they are delivered again after that time.
    */
-  async receive(queue: MessageQueueRow, { most, wait, leaseSeconds }: ReceiveBody): Promise<ReceivedView> {
+  async receive(queue: MessageQueueRow, { most, wait, leaseSeconds, properties }: ReceiveBody): Promise<ReceivedView> {
     const lease = randomUUID()
+    const status = properties === undefined ? {} : { propertyStatus: judgeAskedProperties(properties) }
     const end = this.clock.now().getTime() + 1000 * Math.min(wait, this.config.limits.submitWaitSeconds)
     await this.temporary.keep(queue, Math.max(wait, leaseSeconds))
     await this.expire()
@@ -56,7 +57,7 @@ export class MessageReception {
       const until = new Date(now.getTime() + 1000 * leaseSeconds)
       const rows = await this.messages.lease({ queueId: queue.id, most, lease, until }, now)
       // failpoint: message.leased
-      if (rows.length > 0 || now.getTime() >= end) return { lease, items: rows.map(viewOf) }
+      if (rows.length > 0 || now.getTime() >= end) return { lease, items: rows.map(viewOf), ...status }
       await sleep(Math.min(LOOK_MILLISECONDS, end - now.getTime()))
     }
   }

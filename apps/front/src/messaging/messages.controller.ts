@@ -5,8 +5,10 @@ import { CurrentRequester, type AuthenticatedRequester } from '../requester/requ
 import { MessageArrivals } from './message-arrivals.service.js'
 import { MessageQueues } from './message-queues.service.js'
 import { MessageReception } from './message-reception.service.js'
+import { MessageSealing } from './message-sealing.service.js'
 import { MessageSenders } from './message-senders.js'
 import {
+  batchBody,
   bytesOf,
   keptParameter,
   keptQuery,
@@ -20,14 +22,18 @@ import {
   sendBody,
   senderBody,
   senderView,
+  sentListView,
   sentView,
   settleBody,
+  type BatchBody,
   type KeptQuery,
   type MessageListView,
   type ReceiveBody,
   type ReceivedView,
+  type SendBody,
   type SenderBody,
   type SenderView,
+  type SentListView,
   type SentView,
   type SettleBody
 } from './messaging.schemas.js'
@@ -42,7 +48,8 @@ export class MessagesController {
     private readonly queues: MessageQueues,
     private readonly arrivals: MessageArrivals,
     private readonly reception: MessageReception,
-    private readonly senders: MessageSenders
+    private readonly senders: MessageSenders,
+    private readonly sealing: MessageSealing
   ) {}
 
   @Post('queues/:queue/messages')
@@ -52,12 +59,29 @@ export class MessagesController {
     description: 'The answer is the same whatever becomes of it. Ask for acknowledgements in an administration queue.'
   })
   @ApiResponse({ status: 202, standardSchema: sentView })
-  send(
+  async send(
     @Param('queue', { schema: queueParameter }) name: string,
-    @Body({ schema: sendBody }) { envelope }: { readonly envelope: string },
+    @Body({ schema: sendBody }) body: SendBody,
     @CurrentRequester() requester: AuthenticatedRequester
   ): Promise<SentView> {
-    return this.arrivals.take(name, envelope, requester)
+    const batch = 'envelope' in body ? { envelopes: [body.envelope] } : { ...body, messages: [body] }
+    const { messageIds, queue } = await this.takeAll(name, batch, requester)
+    return { messageId: messageIds[0] ?? '', queue }
+  }
+
+  @Post('queues/:queue/batches')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Send messages, all or none: each by the checks of one alone, in one transaction',
+    description: 'One that is no message fails the call. What its queue refuses is answered as what it takes.'
+  })
+  @ApiResponse({ status: 202, standardSchema: sentListView })
+  sendAll(
+    @Param('queue', { schema: queueParameter }) name: string,
+    @Body({ schema: batchBody }) body: BatchBody,
+    @CurrentRequester() requester: AuthenticatedRequester
+  ): Promise<SentListView> {
+    return this.takeAll(name, body, requester)
   }
 
   @Get('queues/:queue/messages')
@@ -140,5 +164,11 @@ export class MessagesController {
     @CurrentRequester() requester: AuthenticatedRequester
   ): Promise<MessageListView> {
     return this.reception.listOwn(requester, query)
+  }
+
+  private async takeAll(name: string, body: BatchBody, requester: AuthenticatedRequester): Promise<SentListView> {
+    const envelopes =
+      'envelopes' in body ? body.envelopes : await this.sealing.seal(name, body, body.messages, requester)
+    return this.arrivals.take(name, envelopes, requester)
   }
 }

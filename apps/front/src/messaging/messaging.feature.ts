@@ -8,6 +8,7 @@ import { MessageQueueRemoval } from './message-queue-removal.js'
 import { MessageQueuesController } from './message-queues.controller.js'
 import { MessageQueues } from './message-queues.service.js'
 import { MessageReception } from './message-reception.service.js'
+import { MessageSealing } from './message-sealing.service.js'
 import { MessageSenders } from './message-senders.js'
 import { MessagesController } from './messages.controller.js'
 import { CallAnswers } from './submit/call-answers.js'
@@ -29,6 +30,7 @@ export const messagingProviders = [
   MessageQueueRemoval,
   MessageQueues,
   MessageReception,
+  MessageSealing,
   MessageSenders,
   SubmitCalls,
   SubmitQueue,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { fromBase64 } from '@app/core'
-import { QUEUE_RIGHT, queueNameSchema, RECEIVE_MESSAGE } from '@app/messaging'
+import { messageFieldsSchema, QUEUE_RIGHT, queueNameSchema, RECEIVE_MESSAGE } from '@app/messaging'
+import { handleSchema } from '../contexts/contexts.schemas.js'
 
 /** The rights on a queue by the names that routes have for them, each with its bits (MC-MQAC 2.2.2.16). */
 export const RIGHTS = {
@@ -73,17 +74,48 @@ export const queueView = z.object({
 /** The caller's own queues. */
 export const queueListView = z.object({ items: z.array(queueView) })
 
-/** A message in its envelope. */
-export const sendBody = z.strictObject({ envelope: z.string().min(1) })
+const sealing = {
+  securityContext: handleSchema.optional().describe('Whose key the server holds, to sign with.'),
+  level: z.enum(['none', 'integrity', 'privacy']).optional().describe('`integrity` with a context, else `none`.')
+}
+
+const message = {
+  body: z.base64(),
+  fields: messageFieldsSchema
+    .omit({ destinationQueue: true, level: true })
+    .partial()
+    .optional()
+    .describe('What its sender chooses of it. The server sets id and time where they are left out.')
+}
+
+/** A message in its envelope, or one that the server seals. */
+export const sendBody = z.union([
+  z.strictObject({ envelope: z.string().min(1) }),
+  z.strictObject({ ...sealing, ...message })
+])
+
+/** Messages to one queue at once, in their envelopes or to be sealed under one context. */
+export const batchBody = z.union([
+  z.strictObject({ envelopes: z.array(z.string().min(1)).min(1).max(1000) }),
+  z.strictObject({ ...sealing, messages: z.array(z.strictObject(message)).min(1).max(1000) })
+])
 
 /** That a message was taken; what becomes of it is told by acknowledgements alone. */
 export const sentView = z.object({ messageId: z.string(), queue: z.string() })
+
+/** That messages were taken, in their order. */
+export const sentListView = z.object({ messageIds: z.array(z.string()), queue: z.string() })
 
 /** How messages are taken out of a queue. */
 export const receiveBody = z.strictObject({
   most: z.int().min(1).max(32).default(1),
   wait: z.number().min(0).max(120).default(0).describe('Seconds to wait for the first.'),
-  leaseSeconds: z.int().min(5).max(3600).default(60).describe('For how long nobody else gets them.')
+  leaseSeconds: z.int().min(5).max(3600).default(60).describe('For how long nobody else gets them.'),
+  properties: z
+    .array(z.union([z.string(), z.int()]))
+    .max(32)
+    .optional()
+    .describe('PROPID_M_… by name or number: whether a receiver can have them. Write-only ones are ignored.')
 })
 
 /** How many messages are looked at. */
@@ -110,7 +142,18 @@ const messageView = z.object({
 })
 
 /** Messages that were taken, under one lease. */
-export const receivedView = z.object({ lease: z.string(), items: z.array(messageView) })
+export const receivedView = z.object({
+  lease: z.string(),
+  items: z.array(messageView),
+  propertyStatus: z
+    .object({
+      code: z.string(),
+      hresult: z.string(),
+      properties: z.array(z.object({ property: z.string(), code: z.string(), hresult: z.string() })).readonly()
+    })
+    .optional()
+    .describe('What became of the properties that were asked for.')
+})
 
 /** Messages that are looked at. */
 export const messageListView = z.object({ items: z.array(messageView), next: z.number().optional() })
@@ -143,7 +186,16 @@ export const senderView = z.object({
 export type QueueBody = z.infer<typeof queueBody>
 export type QueueChangeBody = z.infer<typeof queueChangeBody>
 export type QueueView = z.infer<typeof queueView>
+export type SendBody = z.infer<typeof sendBody>
+export type BatchBody = z.infer<typeof batchBody>
 export type SentView = z.infer<typeof sentView>
+export type SentListView = z.infer<typeof sentListView>
+
+/** A message that the server seals. */
+export type MessageBody = Extract<BatchBody, { readonly messages: unknown }>['messages'][number]
+
+/** What messages are sealed with. */
+export type SealingBody = Pick<Extract<BatchBody, { readonly messages: unknown }>, 'securityContext' | 'level'>
 export type ReceiveBody = z.infer<typeof receiveBody>
 export type KeptQuery = z.infer<typeof keptQuery>
 export type MessageView = z.infer<typeof messageView>

@@ -2,9 +2,10 @@ import { TLSSocket } from 'node:tls'
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '@app/core'
-import { CallerAuthentication, CallerLimits } from '@app/platform'
+import { CallerAuthentication, CallerLimits, remembered } from '@app/platform'
+import { Delegations } from '../contexts/delegations.service.js'
 import { KeyBasedRenewal } from './key-based-renewal.js'
-import { keyBasedRenewalAt, rememberRequester, type AuthenticatedRequester } from './requester.js'
+import { keyBasedRenewalAt, rememberRequester, takesImpersonationAt, type AuthenticatedRequester } from './requester.js'
 
 /**
  * Lets nobody through who is not a principal of the directory: by bearer token, or by a client certificate that this
@@ -16,7 +17,8 @@ export class RequesterGuard implements CanActivate {
   constructor(
     private readonly authentication: CallerAuthentication,
     private readonly limits: CallerLimits,
-    private readonly renewals: KeyBasedRenewal
+    private readonly renewals: KeyBasedRenewal,
+    private readonly delegations: Delegations
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -41,10 +43,21 @@ export class RequesterGuard implements CanActivate {
     request: FastifyRequest,
     context: ExecutionContext
   ): Promise<AuthenticatedRequester | undefined> {
-    if (request.headers.authorization !== undefined) return this.authentication.byToken(request)
+    if (request.headers.authorization !== undefined) return this.byToken(request, context)
     const route = keyBasedRenewalAt(context)
     if (route === undefined || presentsCertificate(request)) return this.authentication.byCertificate(request)
     return this.renewals.authenticate(request.body, route)
+  }
+
+  private async byToken(
+    request: FastifyRequest,
+    context: ExecutionContext
+  ): Promise<AuthenticatedRequester | undefined> {
+    const caller = await this.authentication.byToken(request)
+    if (caller !== undefined || !takesImpersonationAt(context)) return caller
+    const token = /^Bearer ([\w-]{43})$/i.exec(request.headers.authorization ?? '')?.[1]
+    const actor = token === undefined ? undefined : await this.delegations.authenticate(token)
+    return actor === undefined ? undefined : remembered(request, actor)
   }
 }
 

@@ -2,11 +2,24 @@ import { createParamDecorator, SetMetadata, type ExecutionContext } from '@nestj
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '@app/core'
 import type { AuthenticatedCaller } from '@app/platform'
+import type { PrincipalRow } from '@app/storage'
 
 /** Who makes a call: a principal of the directory, and by which credential. */
 export interface AuthenticatedRequester extends AuthenticatedCaller {
   /** That nothing but the old key's signature on the message authenticates it, which is good for this message alone. */
   readonly isByRenewal?: true
+  /** Whom the caller acts for by an exchanged token, which is good for a security context alone. */
+  readonly onBehalfOf?: Subject
+}
+
+/** An account that another acts for. */
+export interface Subject {
+  readonly principal: PrincipalRow
+  /** `DOMAIN\account` */
+  readonly name: string
+  readonly delegationId: string
+  /** The end of the delegation. */
+  readonly expiresAt: Date
 }
 
 const requesters = new WeakMap<FastifyRequest, AuthenticatedRequester>()
@@ -33,6 +46,16 @@ const keyBased = Symbol('key-based renewal')
  */
 export const TakesKeyBasedRenewal = (announced: 'flagged' | 'by-message'): MethodDecorator =>
   SetMetadata(keyBased, announced)
+
+const impersonation = Symbol('impersonation')
+
+/** Marks a route that takes exchanged tokens: the caller acts for another account there. */
+export const TakesImpersonation = (): MethodDecorator => SetMetadata(impersonation, true)
+
+/** Whether a route takes exchanged tokens. */
+export function takesImpersonationAt(context: ExecutionContext): boolean {
+  return Reflect.getMetadata(impersonation, context.getHandler()) === true
+}
 
 /** How a route takes key-based renewals; undefined for every route that does not. */
 export function keyBasedRenewalAt(context: ExecutionContext): 'flagged' | 'by-message' | undefined {

@@ -11,6 +11,7 @@ export const BINARY_MEDIA_TYPES = [
   'application/pkcs10',
   'application/x-pkcs10',
   'application/octet-stream',
+  'application/x-www-form-urlencoded',
   'application/xml',
   'text/xml',
   'multipart/mixed'

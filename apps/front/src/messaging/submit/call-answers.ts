@@ -59,7 +59,7 @@ export class CallAnswers {
       const hasRoom =
         reply !== undefined &&
         (await this.messages.hasRoom(unit, reply.queueId, 'queue', Buffer.byteLength(reply.envelope)))
-      if (hasRoom) await this.messages.put(unit, reply)
+      if (hasRoom) await this.messages.put(unit, [reply])
       if (refusal === undefined) await this.endings.complete(unit, held, queue)
       else await this.endings.giveUp(unit, held, queue, refusal)
     })
