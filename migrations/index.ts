@@ -49,6 +49,7 @@ import { MendPurges1795231840000 } from './1795231840000-mend-purges.js'
 import { CountNoRevokedAgents1795231841000 } from './1795231841000-count-no-revoked-agents.js'
 import { MendReseals1795231842000 } from './1795231842000-mend-reseals.js'
 import { IndexQueuesOfMessages1795231843000 } from './1795231843000-index-queues-of-messages.js'
+import { TellOfFailedDrills1795231844000 } from './1795231844000-tell-of-failed-drills.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -102,5 +103,6 @@ export const migrations = [
   MendPurges1795231840000,
   CountNoRevokedAgents1795231841000,
   MendReseals1795231842000,
-  IndexQueuesOfMessages1795231843000
+  IndexQueuesOfMessages1795231843000,
+  TellOfFailedDrills1795231844000
 ] as const

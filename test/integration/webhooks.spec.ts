@@ -126,6 +126,27 @@ describe('a webhook', () => {
     expect(slow.calls).toEqual([])
   }, 30_000)
 
+  it('is told of a recovery drill that failed, where it is for every CA and template', async () => {
+    const ordered = await server.sql<{ readonly id: number }>(
+      `INSERT INTO certkeep.key_drill (state, requested_by, due_at) VALUES ('due', 'x', now()) RETURNING id`
+    )
+    await server.sql(
+      `UPDATE certkeep.key_drill SET state = 'failed', ended_at = now(), failure_code = 'cms_decrypt_failed',
+         failure_message = 'It does not open.' WHERE id = $1`,
+      [ordered[0]?.id]
+    )
+    server.running.runtime.wakeups.nudge('webhooks')
+    const told = () => receiver.calls.map(call => receiver.verify(call)).filter(({ type }) => type === 'drill.failed')
+    await expect.poll(told, { timeout: 20_000 }).toHaveLength(1)
+    expect(told()[0]?.data).toEqual({
+      drillId: ordered[0]?.id,
+      code: 'cms_decrypt_failed',
+      message: 'It does not open.'
+    })
+    const deliveries = `SELECT webhook, state FROM certkeep.webhook_delivery WHERE event = 'drill_failed'`
+    await expect.poll(() => server.sql(deliveries)).toEqual([{ webhook: 'tickets', state: 'delivered' }])
+  })
+
   it('is looked after over the console, by those who may see how the installation is', async () => {
     const id = await issue()
     await deliveryOf(id, 'delivered')

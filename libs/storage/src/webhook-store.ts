@@ -8,7 +8,10 @@ import { storableText } from './text.js'
 import { inTransaction } from './unit.js'
 
 /** What becomes of a request, or of the key that was archived with it, that a webhook can tell of. */
-export type WebhookEvent = Extract<RequestState, 'pending' | 'issued' | 'denied' | 'failed' | 'revoked'> | 'recovered'
+export type RequestEvent = Extract<RequestState, 'pending' | 'issued' | 'denied' | 'failed' | 'revoked'> | 'recovered'
+
+/** Everything that a webhook can tell of. */
+export type WebhookEvent = RequestEvent | 'drill_failed'
 
 /** What decides which deliveries a webhook has. */
 export interface WebhookSelection {
@@ -29,11 +32,14 @@ export interface DeliveryRow {
   readonly id: string
   /** The name of the webhook. */
   readonly webhook: string
-  readonly requestId: RequestId
+  /** Null for the event `drill_failed`. */
+  readonly requestId: RequestId | null
+  /** Of the event `drill_failed`. */
+  readonly drillId: number | null
   /** Of the event `recovered`. */
   readonly recoveryId: RecoveryId | null
   readonly event: WebhookEvent
-  /** Of the request at that time. */
+  /** Of the request at that time, or why the drill failed. */
   readonly dispositionMessage: string
   readonly failureCode: string | null
   readonly occurredAt: Date
@@ -62,7 +68,7 @@ export interface DeliveryFilter {
 }
 
 const COLUMNS = `
-  d.id, d.webhook, d.request_id AS "requestId", d.recovery_id AS "recoveryId", d.event, d.disposition_message AS "dispositionMessage",
+  d.id, d.webhook, d.request_id AS "requestId", d.drill_id AS "drillId", d.recovery_id AS "recoveryId", d.event, d.disposition_message AS "dispositionMessage",
   d.failure_code AS "failureCode", d.occurred_at AS "occurredAt", d.state, d.attempts, d.leased_until AS "leasedUntil",
   d.status, d.error, d.ended_at AS "endedAt"`
 

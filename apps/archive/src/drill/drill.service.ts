@@ -22,19 +22,19 @@ export class DrillService {
     @Inject(LOG) private readonly log: Logger
   ) {}
 
-  /** Runs the drill that is due, if one is. */
-  async run(): Promise<void> {
+  /** Runs the drill that is due, if one is. Whether it failed. */
+  async run(): Promise<boolean> {
     const now = this.clock.now()
-    if (!(await this.isDue(now))) return
+    if (!(await this.isDue(now))) return false
     // 1. The drill is this process's for a while.
     const id = await this.drills.lease(now, new Date(now.getTime() + lease))
-    if (id === undefined) return
+    if (id === undefined) return false
     // 2. What a broken-off drill left goes; archive and recover canaries; they go too.
     await this.drills.clearCanaries()
     const end = await this.outcome(id)
     await this.drills.clearCanaries()
     // 3. The outcome, with its event.
-    await this.drills.end(id, end, because, this.clock.now())
+    return (await this.drills.end(id, end, because, this.clock.now())) && end.state === 'failed'
   }
 
   private async isDue(now: Date): Promise<boolean> {

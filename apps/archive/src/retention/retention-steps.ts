@@ -24,8 +24,8 @@ export class RetentionSteps implements OnApplicationBootstrap {
       return { more: looked === purgeBatch, next: [] }
     })
     this.steps.add('drill', async () => {
-      await this.drills.run()
-      return { more: false, next: [] }
+      const failed = await this.drills.run()
+      return { more: false, next: failed ? ['webhooks'] : [] }
     })
   }
 }

@@ -11,7 +11,8 @@ export const deliveriesQuery = uuidPageQuery.extend({
 const deliveryView = z.object({
   id: z.string().describe('What the receiver tells repetitions by.'),
   webhook: z.string(),
-  requestId: z.number(),
+  requestId: z.number().optional().describe('Absent for a drill that failed.'),
+  drillId: z.number().optional().describe('The drill that failed.'),
   event: z.string(),
   occurredAt: z.string(),
   state: z.string().describe('due, delivered, failed (given up) or stopped (the receiver is gone).'),

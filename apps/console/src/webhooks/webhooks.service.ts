@@ -21,11 +21,12 @@ export class WebhooksService {
 }
 
 function viewOf(row: DeliveryRow): DeliveriesView['items'][number] {
-  const { id, webhook, requestId, event, occurredAt, state, attempts, status, error, endedAt } = row
+  const { id, webhook, requestId, drillId, event, occurredAt, state, attempts, status, error, endedAt } = row
   return {
     id,
     webhook,
-    requestId,
+    ...(requestId === null ? {} : { requestId }),
+    ...(drillId === null ? {} : { drillId }),
     event,
     occurredAt: occurredAt.toISOString(),
     state,

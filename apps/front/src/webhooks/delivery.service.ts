@@ -3,7 +3,7 @@ import { AppError, type Clock } from '@app/core'
 import { CLOCK, CONFIG, type Config } from '@app/platform'
 import type { JobEnd } from '@app/queue'
 import { CaStore, RequestStore, WebhookStore, type DeliveryResult, type DeliveryRow } from '@app/storage'
-import { noticeBody, signNotice } from './notice.js'
+import { drillNoticeBody, noticeBody, signNotice } from './notice.js'
 import type { WebhookTarget } from './webhook-targets.js'
 
 /** The injection token of the webhooks of the configuration, {@link WebhookTarget}s. */
@@ -77,10 +77,7 @@ export class DeliveryService {
   }
 
   private async attempt(target: WebhookTarget, row: DeliveryRow): Promise<DeliveryResult> {
-    const outcome = await this.requests.getOutcome(row.requestId)
-    const ca = await this.cas.find(outcome.caId)
-    if (ca === undefined) throw new AppError('internal', `The CA of request ${row.requestId} is gone.`)
-    const body = noticeBody(row, outcome, ca, this.config.publicUrl)
+    const body = await this.bodyOf(row)
     const notice = signNotice(row.id, body, target.secrets, this.clock.now())
     try {
       const status = await target.send(notice, this.ended.signal)
@@ -88,6 +85,15 @@ export class DeliveryService {
     } catch (error) {
       return { error: reasonOf(error) }
     }
+  }
+
+  private async bodyOf(row: DeliveryRow): Promise<string> {
+    const { event, requestId } = row
+    if (event === 'drill_failed' || requestId === null) return drillNoticeBody(row)
+    const outcome = await this.requests.getOutcome(requestId)
+    const ca = await this.cas.find(outcome.caId)
+    if (ca === undefined) throw new AppError('internal', `The CA of request ${requestId} is gone.`)
+    return noticeBody({ ...row, event }, outcome, ca, this.config.publicUrl)
   }
 
   private async end(

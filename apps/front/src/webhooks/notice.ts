@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { AppError, fromBase64 } from '@app/core'
-import type { CaRow, DeliveryRow, RequestOutcome } from '@app/storage'
+import type { CaRow, DeliveryRow, RequestEvent, RequestOutcome } from '@app/storage'
 import { requestView } from '../enrollment/request-view.js'
 
 /** One notice, ready to be sent. */
@@ -37,7 +37,12 @@ export function decodeSecrets(text: string, path: string): readonly Uint8Array[]
  * What a receiver is told: what RetrievePending tells the requester, as it was at the time of the event. Never the
  * request, the certificate or a key.
  */
-export function noticeBody(delivery: DeliveryRow, outcome: RequestOutcome, ca: CaRow, publicUrl: string): string {
+export function noticeBody(
+  delivery: DeliveryRow & { readonly event: RequestEvent },
+  outcome: RequestOutcome,
+  ca: CaRow,
+  publicUrl: string
+): string {
   const { event, dispositionMessage, failureCode, occurredAt, recoveryId } = delivery
   // Of a recovery it is told what has become of the request long before.
   const state = event === 'recovered' ? outcome.state : event
@@ -63,6 +68,15 @@ export function noticeBody(delivery: DeliveryRow, outcome: RequestOutcome, ca: C
       ...(recoveryId === null ? {} : { recoveryId }),
       links: Object.fromEntries(absolute) as Record<string, string>
     }
+  })
+}
+
+/** What a receiver is told of a recovery drill that failed: which one, and why. */
+export function drillNoticeBody({ drillId, dispositionMessage, failureCode, occurredAt }: DeliveryRow): string {
+  return JSON.stringify({
+    type: 'drill.failed',
+    timestamp: occurredAt.toISOString(),
+    data: { drillId, code: failureCode, message: dispositionMessage }
   })
 }
 

@@ -158,7 +158,7 @@ describe('webhooks', () => {
       name: 'tickets',
       url: 'https://tickets.example.org/hook?x=1',
       secretFile: join(home, 'hook.secret'),
-      events: ['pending', 'issued', 'denied', 'failed', 'revoked', 'recovered'],
+      events: ['pending', 'issued', 'denied', 'failed', 'revoked', 'recovered', 'drill_failed'],
       timeoutSeconds: 10
     })
   })

@@ -9,6 +9,8 @@ function isReceiver(text: string): boolean {
   return (protocol === 'https:' || isLoopback(hostname)) && `${username}${password}${hash}` === ''
 }
 
+const WEBHOOK_EVENTS = ['pending', 'issued', 'denied', 'failed', 'revoked', 'recovered', 'drill_failed'] as const
+
 const webhook = z.strictObject({
   name: z
     .string()
@@ -22,10 +24,13 @@ const webhook = z.strictObject({
     description: 'File with the secret that notices are signed with; several lines sign with several secrets.'
   }),
   events: z
-    .array(z.enum(['pending', 'issued', 'denied', 'failed', 'revoked', 'recovered']))
+    .array(z.enum(WEBHOOK_EVENTS))
     .min(1)
-    .default(['pending', 'issued', 'denied', 'failed', 'revoked', 'recovered'])
-    .meta({ description: 'What becomes of a request, or of its archived key, that notices are sent of.' }),
+    .default([...WEBHOOK_EVENTS])
+    .meta({
+      description:
+        'What becomes of a request, or of its archived key, that notices are sent of; and drill_failed: that a recovery drill failed.'
+    }),
   ca: z.string().min(1).exactOptional().meta({ description: 'Only requests at the CA of this name.' }),
   template: z.string().min(1).exactOptional().meta({ description: 'Only requests for the template of this name.' }),
   trustFile: z
