@@ -59,10 +59,34 @@ describe('the import of a key', () => {
     expect(view).toMatchObject({ state: 'failed', code: 'archived_key_mismatch' })
     expect(await eventsOf('key_import', view.id)).toEqual([
       { action: 'key_import.received', outcome: 'success' },
-      { action: 'key_import.failed', outcome: 'success' }
+      { action: 'key_import.failed', outcome: 'failed' }
     ])
     expect(await server.sql('SELECT import_id FROM certkeep.key_import_envelope')).toEqual([])
     expect(await server.sql('SELECT 1 FROM certkeep.sealed_key WHERE request_id = $1', [own.requestId])).toEqual([])
+  })
+
+  it('replaces no key that is being recovered, and does once the recovery is over', async () => {
+    const own = await issueWithoutKey()
+    const { privateKey, certificate } = own
+    await importArchivedKey(console, server.root, { ca: server.ca.name, template, privateKey, certificate })
+    const { sealed } = await sealedKeyOf(server, own.requestId)
+    await using officer = server.operate(await server.addOperator('officer'))
+    const recipient = (await recipientOnce).certificate.raw
+    const { id } = await officer.recoveries.request({
+      key: { request: own.requestId },
+      reason: 'The card is lost.',
+      ticket: 'T-1',
+      recipient
+    })
+    const refused = await handIn(privateKey, certificate, { template, replace: true })
+    expect(refused).toMatchObject({ state: 'failed', code: 'conflict' })
+    expect((await sealedKeyOf(server, own.requestId)).sealed.equals(sealed)).toBe(true)
+    expect((await officer.recoveries.get(id)).state).toBe('requested')
+    await officer.recoveries.withdraw(id)
+    expect(await handIn(privateKey, certificate, { template, replace: true })).toMatchObject({
+      state: 'sealed'
+    })
+    expect(await openedKey(own.requestId)).toBe(pkcs8Of(own.privateKey))
   })
 
   it('takes the certificate of another CA only as a foreign one, and gives it a request of its own', async () => {

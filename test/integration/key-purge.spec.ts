@@ -1,5 +1,9 @@
 import { CR_DISP_ISSUED, CR_IN_CMC, Enrollment, type Console } from '@app/client'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { createProgram } from '../../apps/cli/src/program.js'
 import { during } from '../helpers/database-faults.js'
 import { rejectionOf } from '../helpers/escrow-samples.js'
 import { startTestServer, type TestPrincipal, type TestServer } from '../helpers/server.js'
@@ -163,6 +167,92 @@ describe('a purge of archived keys', () => {
     expect((await first.keyPurges.propose({ ca: server.ca.name, reason: 'x', dryRun: true })).requestIds).toEqual([
       held
     ])
+  })
+})
+
+describe('the commands of administrators', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'certkeep-keeping-'))
+  const file = (name: string, content: string): string => {
+    writeFileSync(join(directory, name), content, { mode: 0o600 })
+    return join(directory, name)
+  }
+  let other: TestPrincipal
+
+  beforeAll(async () => {
+    vi.stubEnv('CERTKEEP_PROFILE', join(directory, 'profile.json'))
+    other = await server.addOperator('administrator')
+  })
+
+  afterAll(() => {
+    vi.unstubAllEnvs()
+    rmSync(directory, { recursive: true })
+  })
+
+  /** What a command prints, as JSON where it is. */
+  async function run<T>(person: TestPrincipal, ...argv: readonly string[]): Promise<T> {
+    const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+    const told = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    try {
+      const trust = ['--trust', file('root.pem', server.root), '--token-file', file('token', person.token)]
+      await createProgram().parseAsync(['node', 'certkeep', 'key', ...argv, '--url', server.url, ...trust])
+      const text = write.mock.calls.map(([chunk]) => String(chunk)).join('')
+      return (text === '' ? undefined : JSON.parse(text)) as T
+    } finally {
+      write.mockRestore()
+      told.mockRestore()
+    }
+  }
+
+  it('set how long keys are kept, hold keys, and purge them with another', async () => {
+    const [over = 0, held = 0] = await archiveKeys(2)
+    await endCertificates([over, held], 400)
+    const ca = ['--ca', server.ca.name]
+    const json = ['-o', 'json']
+    await run(proposer, 'retention', 'set', '365', '--template', 'UserEncryption', ...ca)
+    expect(await run(proposer, 'retention', 'list', ...json)).toContainEqual(
+      expect.objectContaining({ template: 'UserEncryption', days: 365 })
+    )
+    await run(proposer, 'hold', 'place', String(held), '--reason', 'Litigation')
+    expect(await run(proposer, 'hold', 'list', ...json)).toMatchObject([{ requestId: held, reason: 'Litigation' }])
+
+    const propose = ['purge', 'propose', '--reason', 'Retention', ...ca, ...json]
+    expect(await run(proposer, ...propose, '--dry-run')).toMatchObject({ eligible: 1, requestIds: [over] })
+    const { id } = await run<{ readonly id: number }>(proposer, ...propose)
+    await expect(run(proposer, 'purge', 'approve', String(id), ...json)).rejects.toMatchObject({
+      code: 'approver_excluded'
+    })
+    expect(await run(other, 'purge', 'approve', String(id), ...json)).toMatchObject({ approvedBy: nameOf(other) })
+    await done(id)
+    expect(await run(other, 'purge', 'show', String(id), ...json)).toMatchObject({
+      state: 'done',
+      items: [{ requestId: over, state: 'purged' }]
+    })
+
+    await run(proposer, 'hold', 'lift', String(held))
+    expect(await run(proposer, 'hold', 'list', ...json)).toEqual([])
+    expect(await run(proposer, 'hold', 'list', '--lifted', ...json)).toContainEqual(
+      expect.objectContaining({ requestId: held, liftedBy: nameOf(proposer) })
+    )
+    const { id: next } = await run<{ readonly id: number }>(proposer, ...propose)
+    expect(await run(other, 'purge', 'cancel', String(next), ...json)).toMatchObject({ state: 'cancelled' })
+    expect(await run(other, 'purge', 'list', '--state', 'cancelled', ...json)).toContainEqual(
+      expect.objectContaining({ id: next })
+    )
+    await run(proposer, 'retention', 'remove', '--template', 'UserEncryption', ...ca)
+    await expect(run(proposer, 'retention', 'remove', '--template', 'UserEncryption', ...ca)).rejects.toMatchObject({
+      code: 'not_found'
+    })
+  })
+
+  it('tell how drills went, after one is run', async () => {
+    const drill = await run<{ readonly overdue: boolean; readonly items: readonly object[] }>(
+      proposer,
+      'drill',
+      '--now',
+      '-o',
+      'json'
+    )
+    expect(drill).toMatchObject({ overdue: false, items: [{ state: 'succeeded' }] })
   })
 })
 

@@ -306,6 +306,37 @@ describe('between the approval and the release', () => {
     }
   )
 
+  it('what was released is fetched in its time or not at all, and the key can be asked for anew', async () => {
+    const id = await approved()
+    await console.recoveries.release(id)
+    await letPass(id, 'release_until = released_at')
+    await expect(console.recoveries.package(id)).rejects.toThrow(/Ask for the key anew/)
+    await expect(console.recoveries.package(id)).rejects.toMatchObject({ code: 'recovery_expired' })
+    const again = await approved()
+    await console.recoveries.release(again)
+    expect(await openPackage(await console.recoveries.package(again), recipient)).toBe(pkcs8())
+  })
+
+  it('the scope of whoever asked is narrowed: nothing is released, and nothing handed out', async () => {
+    const person = await server.addOperator('officer')
+    await using asker = server.operate(person)
+    const ids: number[] = []
+    for (let made = 0; made < 2; made++) {
+      const { id } = await asker.recoveries.request(wanted())
+      await approveAs(server, id, agent(0))
+      await approveAs(server, id, agent(1))
+      ids.push(id)
+    }
+    const [open = 0, fetched = 0] = ids
+    await asker.recoveries.release(fetched)
+    await server.sql(
+      `UPDATE certkeep.role_assignment SET scope_templates = '{UserSignature}', scope_groups = '{}' WHERE principal_id = $1`,
+      [person.row.id]
+    )
+    await expect(asker.recoveries.release(open)).rejects.toMatchObject({ code: 'restricted_officer' })
+    await expect(asker.recoveries.package(fetched)).rejects.toMatchObject({ code: 'restricted_officer' })
+  })
+
   it('nothing is handed out that the audit log cannot be told of', async () => {
     const id = await approved()
     await console.recoveries.release(id)

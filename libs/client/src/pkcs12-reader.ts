@@ -14,6 +14,10 @@ const MAX_BYTES = 1024 * 1024
 /** More rounds of key derivation than any program writes: whoever made the file would choose how long reading takes. */
 const MAX_ITERATIONS = 10_000_000
 
+/** What there is to do about a file of an older program. */
+const notPbes2 =
+  'it is not encrypted with PBES2 and AES but, it seems, with 3DES or RC2 as older programs do; write it anew with "openssl pkcs12 -legacy -in OLD.p12 -out KEY.pem" and "openssl pkcs12 -export -in KEY.pem -out NEW.p12", and delete KEY.pem'
+
 /** What a PKCS#12 file holds. */
 export interface Pkcs12Identity {
   readonly privateKey: KeyObject
@@ -77,7 +81,7 @@ async function bagsOf(safe: AuthenticatedSafe, password: ArrayBuffer): Promise<r
   try {
     await safe.parseInternalValues({ safeContents: safe.safeContents.map(() => ({ password })) })
   } catch (cause) {
-    throw invalid('its encryption is not PBES2 with AES; export it again with that', cause)
+    throw invalid(notPbes2, cause)
   }
   const parsed = safe.parsedValue as { readonly safeContents: readonly { readonly value: { safeBags: SafeBag[] } }[] }
   return parsed.safeContents.flatMap(({ value }) => value.safeBags)
@@ -106,7 +110,7 @@ async function keyInfoIn(bag: SafeBag, password: ArrayBuffer): Promise<PrivateKe
       password
     })
   } catch (cause) {
-    throw invalid('the encryption of its key is not PBES2 with AES; export it again with that', cause)
+    throw invalid(notPbes2, cause)
   }
   return value.parsedValue
 }

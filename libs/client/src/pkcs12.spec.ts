@@ -43,6 +43,24 @@ describe('a PKCS#12 file', () => {
   })
 })
 
+describe('a PKCS#12 file with 3DES, as older programs write it', () => {
+  it('is refused with what there is to do', async () => {
+    const { privateKey } = sampleKey('P-256')
+    const old = await buildPkcs12({
+      privateKey: privateKey.export({ type: 'pkcs8', format: 'der' }),
+      certificate: issueCertificate(root, sampleKey('P-256')).raw,
+      chain: [],
+      friendlyName: 'CN=Old',
+      password,
+      profile: 'legacy'
+    })
+    await expect(readPkcs12(old, password)).rejects.toMatchObject({
+      code: 'key_store_invalid',
+      message: expect.stringContaining('openssl pkcs12 -legacy -in') as string
+    })
+  })
+})
+
 describe('a key derived from a password as PKCS#12 has it', () => {
   // The test vectors that implementations share, by Peter Gutmann.
   it.each([

@@ -121,9 +121,11 @@ export function requireFetchable(recovery: JudgedRecovery, principalId: string, 
   }
   if (state !== 'released' || releaseUntil === null) throw closed(recovery)
   if (now <= releaseUntil) return
-  throw new AppError('recovery_expired', `Recovery ${id} could be fetched until ${releaseUntil.toISOString()}.`, {
-    recoveryId: id
-  })
+  throw new AppError(
+    'recovery_expired',
+    `Recovery ${id} could be fetched until ${releaseUntil.toISOString()}. Ask for the key anew; agents have to approve again.`,
+    { recoveryId: id }
+  )
 }
 
 function requireCounting({ id, quorum, state }: JudgedRecovery, counting: number): void {

@@ -49,6 +49,11 @@ const BYTES: Statement = {
   text: 'SELECT certificate FROM certkeep.archived_certificate WHERE request_id = $1'
 }
 
+const TEMPLATE: Statement = {
+  name: 'archived_certificate_template',
+  text: 'SELECT template_name AS "templateName" FROM certkeep.archived_certificate WHERE request_id = $1'
+}
+
 /** What the archive has: for the console, which reads no sealed key. */
 export class ArchivedKeyStore {
   constructor(private readonly dataSource: DataSource) {}
@@ -80,6 +85,12 @@ export class ArchivedKeyStore {
   async findCertificate(requestId: RequestId): Promise<Buffer | undefined> {
     return (await queryOne<{ readonly certificate: Buffer }>(this.dataSource, undefined, BYTES, [requestId]))
       ?.certificate
+  }
+
+  /** The name of the template that the certificate is of; undefined without one. */
+  async findTemplate(requestId: RequestId): Promise<string | undefined> {
+    type Row = { readonly templateName: string | null }
+    return (await queryOne<Row>(this.dataSource, undefined, TEMPLATE, [requestId]))?.templateName ?? undefined
   }
 
   /** Those of the requests that have an archived key and a certificate. */

@@ -114,7 +114,7 @@ export async function appendChange(
   change: Change,
   because: Because
 ): Promise<void> {
-  const { object, id, verb, at, detail = {} } = change
+  const { object, id, verb, at, detail = {}, outcome = 'success' } = change
   const event: AuditEvent = {
     at,
     actor: because.actor,
@@ -122,7 +122,7 @@ export async function appendChange(
     action: `${object}.${verb}` as AuditAction,
     objectType: object,
     objectId: String(id),
-    outcome: 'success',
+    outcome,
     detail: { ...detail, ...because.detail }
   }
   await query(dataSource, unit, APPEND, [storableJson([event])])
@@ -136,5 +136,7 @@ export type Change = {
     readonly verb: AuditVerb<Name>
     readonly at: Date
     readonly detail?: AuditDetail
+    /** `success` when left out. */
+    readonly outcome?: AuditEvent['outcome']
   }
 }[AuditObject]

@@ -133,7 +133,9 @@ export class DrillStore {
       const ended = await query(this.dataSource, unit, END, [id, end.state, now, canaries, code, message])
       if (ended.length !== 1) return false
       const detail = end.state === 'succeeded' ? { canaries: end.canaries } : { code: end.code }
-      await appendChange(this.dataSource, unit, { object: 'key_drill', id, verb: end.state, at: now, detail }, because)
+      const outcome = end.state === 'failed' ? 'failed' : 'success'
+      const change = { object: 'key_drill', id, verb: end.state, at: now, detail, outcome } as const
+      await appendChange(this.dataSource, unit, change, because)
       return true
     })
   }

@@ -133,7 +133,8 @@ export class KeyImportStore {
     return within(this.dataSource, unit, async open => {
       const failed = await query(this.dataSource, open, FAIL, [id, now, code, storableText(message)])
       if (failed.length !== 1) return false
-      const change = { object: 'key_import', id, verb: 'failed', at: now, detail: { code } } as const
+      const detail = { code }
+      const change = { object: 'key_import', id, verb: 'failed', at: now, detail, outcome: 'failed' } as const
       await appendChange(this.dataSource, open, change, because)
       return true
     })

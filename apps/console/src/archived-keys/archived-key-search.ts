@@ -50,6 +50,11 @@ export class ArchivedKeySearch {
     return { ...page, rows: await this.withFacts(page.rows) }
   }
 
+  /** The template of the certificate that a key is archived with; null when it is not there any more. */
+  async templateOf(requestId: RequestId): Promise<string | null> {
+    return (await this.keys.findTemplate(requestId)) ?? null
+  }
+
   /** The agents of a key, by their numbers. */
   async agentsOf(ids: readonly AgentId[]): Promise<readonly AgentOfKeyRow[]> {
     return [...(await this.keys.findAgents(ids, this.clock.now())).values()]

@@ -74,7 +74,7 @@ export class RecoveryAccess {
 
   /** Throws `restricted_officer` when the operator is an officer for other templates or groups than the certificate's. */
   async requireScope(
-    { caId, principalId, templateName }: ArchivedCertificate,
+    { caId, principalId, templateName }: Pick<ArchivedCertificate, 'caId' | 'principalId' | 'templateName'>,
     permission: Permission,
     operator: AuthenticatedOperator
   ): Promise<void> {
@@ -82,6 +82,17 @@ export class RecoveryAccess {
     if (scopes === undefined) return
     const owner = principalId === null ? undefined : await this.principals.find(principalId)
     requireInScope(operator.name, scopes, { template: templateName ?? undefined, groups: owner?.groupNames ?? [] })
+  }
+
+  /** As {@link requireScope}, of the certificate of a recovery: a scope may have been narrowed since it was asked for. */
+  async requireScopeOf(
+    { requestId, caId, ownerId }: Pick<FoundRecovery, 'requestId' | 'caId' | 'ownerId'>,
+    permission: Permission,
+    operator: AuthenticatedOperator
+  ): Promise<void> {
+    if (operator.scopeOf(permission, caId) === undefined) return
+    const templateName = await this.keys.templateOf(requestId)
+    await this.requireScope({ caId, principalId: ownerId, templateName }, permission, operator)
   }
 
   private async readableCas(operator: AuthenticatedOperator, name: string | undefined): Promise<readonly CaId[]> {

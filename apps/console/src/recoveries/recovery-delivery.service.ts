@@ -26,11 +26,12 @@ export class RecoveryDelivery {
   /**
    * What was released, to whoever asked for it and nobody else, until its time is over: the same bytes however often, as a
    * connection may have broken. Each time is in the audit log before a byte leaves. Throws as `requireFetchable`,
-   * `unavailable` while it is being prepared.
+   * `restricted_officer`, `unavailable` while it is being prepared.
    */
   async package(id: number, operator: AuthenticatedOperator): Promise<PackageView> {
     // 1. Whether the caller may.
     const recovery = await this.access.permitted(id, permission, operator)
+    await this.access.requireScopeOf(recovery, permission, operator)
     requireFetchable(recovery, operator.principal.id, this.clock.now())
     // 2. What there is to hand out.
     const bytes = await this.prepared.package(recovery.id)

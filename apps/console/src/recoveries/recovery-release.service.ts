@@ -25,10 +25,12 @@ export class RecoveryRelease {
 
   /**
    * Releases an approved recovery to whoever asked for it. Every right is judged again as it is now: those of the caller,
-   * and those of each person and agent that approved. Throws as `requireReleasable`.
+   * and those of each person and agent that approved. Throws as `requireReleasable`, and `restricted_officer`.
    */
   async release(id: number, operator: AuthenticatedOperator): Promise<RecoveryDetail> {
-    const { id: recoveryId } = await this.access.permitted(id, permission, operator)
+    const asked = await this.access.permitted(id, permission, operator)
+    await this.access.requireScopeOf(asked, permission, operator)
+    const recoveryId = asked.id
     // Nobody gives or takes a role until it is decided.
     await this.roles.exclusively(async unit => {
       const recovery = await this.recoveries.lock(unit, recoveryId)
