@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { equalBytes } from '@app/core'
+import { equalBytes, toHex } from '@app/core'
 import { OID } from '@app/oid'
 import { LOG, type Logger } from '@app/platform'
 import { refused } from '@app/registration'
@@ -38,7 +38,7 @@ export class CrlSource {
   }
 
   private async get(url: string, issuer: Certificate, now: Date): Promise<KnownCrl | undefined> {
-    const name = `${url} ${issuer.serialHex}`
+    const name = `${url} ${toHex(issuer.publicKey.keyId)}`
     const known = this.known.get(name)
     if (known !== undefined && known.until > now.getTime()) return known
     this.known.delete(name)
