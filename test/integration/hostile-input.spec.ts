@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Writable } from 'node:stream'
 import { encodePem, TAG } from '@app/der'
 import { decodeLdif, encodeLdif } from '@app/ldif'
@@ -16,9 +17,10 @@ import {
 } from '@app/x509'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { offerTemplate } from '../helpers/administration.js'
+import { BOMBS } from '../helpers/asn1-bombs.js'
 import { Browser } from '../helpers/browser.js'
 import { buildSampleCmc, sampleCertificationRequest } from '../helpers/cmc-messages.js'
-import { createCaller, type HttpAnswer, type HttpCaller } from '../helpers/http-calls.js'
+import { callPlain, createCaller, type HttpAnswer, type HttpCaller } from '../helpers/http-calls.js'
 import { startIdentityProvider, type TestIdentityProvider } from '../helpers/identity-provider.js'
 import { pkcs10Request } from '../helpers/plain-requests.js'
 import { clientCertificate, messageOf, sampleClient, send } from '../helpers/registration-clients.js'
@@ -229,5 +231,39 @@ describe('an address in what a stranger sends', () => {
     })
     expect(register.status).toBeLessThan(500)
     expect(trapped).toEqual([])
+  })
+})
+
+describe('a message that is meant to be dear to read', () => {
+  it('is refused by every listener at once, and holds nobody else up', async () => {
+    const user = await server.addPrincipal()
+    const [der, xml] = ['application/pkcs10', 'application/xml']
+    const places: readonly (readonly [path: string, type: string])[] = [
+      [`${base}/requests`, der],
+      [`/cmc/${encodeURIComponent(server.ca.name)}`, 'application/pkcs7-mime; smime-type=CMC-Request'],
+      ['/api/v1/configmgr/registrations', xml],
+      [`${base}/requests`, 'application/json']
+    ]
+    const delay = monitorEventLoopDelay({ resolution: 5 })
+    delay.enable()
+    const start = process.cpuUsage()
+    let sent = 0
+    for (const [what, body] of BOMBS) {
+      for (const [path, type] of places) {
+        const answer = await call({ method: 'POST', path, token: user.token, headers: { 'content-type': type }, body })
+        expect(answer.status < 500 ? undefined : { what, path, status: answer.status }).toBeUndefined()
+        sent++
+      }
+      const ocsp = { 'content-type': 'application/ocsp-request' }
+      const answer = await callPlain(server.httpUrl, { method: 'POST', path: '/ocsp/1-0', headers: ocsp, body })
+      expect(answer.status).toBeLessThan(500)
+      sent++
+    }
+    delay.disable()
+    const { user: own, system } = process.cpuUsage(start)
+    // Client and server together; the loop also stands still for whatever else the machine does meanwhile.
+    expect((own + system) / 1000 / sent).toBeLessThan(200)
+    expect(delay.percentile(99) / 1e6).toBeLessThan(500)
+    expect((await call({ path: '/api/v1/cas', token: user.token })).status).toBe(200)
   })
 })
