@@ -69,6 +69,14 @@ describe('the documents', () => {
     expect(wrong).toEqual([])
   })
 
+  it('name no spec that does not exist', () => {
+    const named = documents().flatMap(path =>
+      inlineCode(readDocument(path)).filter(code => /^[\w./-]+\.spec\.ts$/.test(code))
+    )
+    expect(named.length).toBeGreaterThan(30)
+    expect(named.filter(path => !existsSync(join(PROJECT, path)))).toEqual([])
+  })
+
   it('name nothing that the sources do not have', () => {
     const sources = sourceText()
     const unknown = documents().flatMap(path =>
