@@ -8,6 +8,7 @@ import { crl } from './crl.js'
 import { enrollArchived } from './enroll-archived.js'
 import { enrollPlain } from './enroll-plain.js'
 import { lists } from './lists.js'
+import { messages } from './messages.js'
 import { ocsp, ocspNonce } from './ocsp.js'
 import { registrations } from './registrations.js'
 import { describeMachine, lineOf, reportOf, toMeasurement } from './report.js'
@@ -26,7 +27,8 @@ const benchmarks: readonly Benchmark[] = [
   coverage,
   reseal,
   recover,
-  registrations
+  registrations,
+  messages
 ]
 
 interface Options {

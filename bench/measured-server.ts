@@ -30,6 +30,8 @@ export interface MeasuredServer {
   readonly accounts: number
   /** A client with the token of an account, counted from 0, on a connection of its own. */
   connect(account: number): CertRequest
+  /** How an account, counted from 0, connects. */
+  settingsOf(account: number): ClientSettings
   /** A client of the console as a new operator, on connections of its own. */
   operate(role: OperatorRole): Promise<Console>
   /** A client of the console with the token of an operator that is there. */
@@ -100,6 +102,7 @@ export async function startMeasuredServer({
       accounts,
       connect: account =>
         new CertRequest({ url, trust: root, ca: caName, credentials: { token: tokens[account] ?? '' } }),
+      settingsOf: account => ({ url, trust: root, credentials: { token: tokens[account] ?? '' } }),
       operate: async role => new Console(await asOperator(role)),
       operateWith: token => new Console({ url, trust: root, credentials: { token } }),
       transport: async role => new Transport(await asOperator(role)),

@@ -1,6 +1,6 @@
 import { KeyObject } from 'node:crypto'
 import { AppError } from '@app/core'
-import { CompactEncrypt, compactDecrypt, compactVerify } from 'jose'
+import { CompactEncrypt, compactDecrypt } from 'jose'
 import type { MessageLevel } from './codes.js'
 import {
   encodePlainEnvelope,
@@ -11,8 +11,8 @@ import {
 } from './envelope-parts.js'
 import { decryptCompact, type HeldDecryptionKey } from './held-decryption-key.js'
 import { parseMessageFields, type MessageFields, type MessageFieldsInput } from './message-fields.js'
-import { certificateKey, encryptionAlgorithmOf, encryptionKeyId, signatureAlgorithmOf } from './message-key.js'
-import { heldKeyOf, signCompact, type HeldKey } from './message-signature.js'
+import { certificateKey, encryptionAlgorithmOf, encryptionKeyId } from './message-key.js'
+import { heldKeyOf, signCompact, verifyCompact, type HeldKey } from './message-signature.js'
 
 /** What a signed message shows of its sender, and signs with. */
 export interface MessageSigner {
@@ -89,11 +89,7 @@ export async function verifyEnvelope(envelope: ParsedEnvelope, level: MessageLev
   const { senderSid } = fields
   if (encoded === undefined || senderSid === undefined || fields.level !== level) throw badSignature()
   const certificate = Buffer.from(encoded, 'base64')
-  const body = await attemptCrypto(async () => {
-    const key = certificateKey(certificate)
-    const verified = await compactVerify(text, key, { ...CRITICAL, algorithms: [signatureAlgorithmOf(key)] })
-    return verified.payload
-  })
+  const body = await attemptCrypto(() => Promise.resolve(verifyCompact(text, certificateKey(certificate))))
   if (body === undefined) throw badSignature()
   return { fields, body, senderSid, certificate }
 }
