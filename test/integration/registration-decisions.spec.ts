@@ -20,6 +20,7 @@ import { ClientAccounts } from '../../apps/console/src/registration/client-accou
 import { ConflictResolution } from '../../apps/console/src/registration/conflict-resolution.js'
 import { RegistrationDecisions } from '../../apps/console/src/registration/registration-decisions.js'
 import { createCaller, type HttpCaller } from '../helpers/http-calls.js'
+import { pkcs10Request } from '../helpers/plain-requests.js'
 import {
   clientCertificate,
   confirm,
@@ -84,7 +85,7 @@ const get = async (smsid: string): Promise<RegistrationRow> => {
 async function approve(smsid: string): Promise<void> {
   await console.transaction(async unit => {
     expect(await clients.setApproval(smsid, true, because, new Date(), unit)).toBe(true)
-    await accounts.provide({ ...(await get(smsid)), approval: 'approved' }, because, unit)
+    await accounts.provide({ ...(await get(smsid)), approval: 'approved' }, 'site', because, unit)
   })
 }
 
@@ -146,7 +147,7 @@ describe('a registered client', () => {
 
     await console.transaction(async unit => {
       await clients.setBlocked(smsid, false, because, new Date(), unit)
-      await accounts.provide({ ...(await get(smsid)), blockedAt: null }, because, unit)
+      await accounts.provide({ ...(await get(smsid)), blockedAt: null }, 'nobody', because, unit)
     })
     expect(await confirm(call, client, smsid)).toMatchObject({ status: 0, approval: 'approved' })
     // The name is taken: another client of it gets an account of another name, and no DNS name.
@@ -286,6 +287,20 @@ describe('a proxy', () => {
     expect((await answerTo(message(first.smsid))).smsid).toBe(first.smsid)
     await expect.poll(async () => (await get(first.smsid ?? '')).status, patience).toBe('registered')
     expect(await get(first.smsid ?? '')).toMatchObject({ proxySmsid: id, agentType: 8 })
+    // The proxy proves nothing of the certificate that it names: what it registers is none of the computers that are there.
+    const computer = await server.addPrincipal({ kind: 'computer' })
+    await using enrolling = server.connect(computer)
+    await enrolling.submit(await pkcs10Request({ template: 'Computer' }))
+    const certificate = await enrolling.getCertificate()
+    const { smsid: lent = '' } = await answerTo(
+      messageOf({ ...proxy, name: 'LENT', certificate }, { agent: { type: 8 } }).replace(
+        '<Signature>',
+        `<Signature SMSID="${id}">`
+      )
+    )
+    await expect.poll(async () => (await get(lent)).status, patience).toBe('registered')
+    await approve(lent)
+    expect((await get(lent)).principalId).not.toBe(computer.row.id)
     await site.removeProxy(id, because, new Date())
     expect(await answerTo(message())).toMatchObject({ status: 3 })
   })

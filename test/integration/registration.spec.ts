@@ -127,6 +127,14 @@ describe('a client in mixed mode', () => {
     const { smsid = '' } = await register(call, integrated, {}, computer.token)
     expect(await outcomeOf(call, integrated, smsid)).toMatchObject({ status: 0, approval: 'approved' })
     expect((await registrations.find(smsid))?.principalId).toBe(computer.row.id)
+    // Whoever has an account of the domain is approved, and still not every name that it gives itself.
+    const somebody = await server.addPrincipal({ domain: 'TRUSTED' })
+    const claiming = { ...sampleClient(17, 'INTRANET') }
+    const { smsid: claimed = '' } = await register(call, claiming, {}, somebody.token)
+    expect(await outcomeOf(call, claiming, claimed)).toMatchObject({ status: 0, approval: 'approved' })
+    const nameOfIts = `SELECT p.dns_name AS "dnsName" FROM certkeep.registration AS r
+      JOIN certkeep.principal AS p ON p.id = r.principal_id WHERE r.smsid = $1`
+    expect(await server.sql(nameOfIts, [claimed])).toEqual([{ dnsName: null }])
 
     const root = sampleKey('P-256')
     const authority = buildSampleCertificate(root, {

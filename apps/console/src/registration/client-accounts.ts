@@ -21,6 +21,9 @@ const domain = 'CONFIGMGR'
 const group = 'Domain Computers'
 const dnsName = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+$/i
 
+/** Who vouches for the names of a client: an operator or the site, a CA that it trusts, or nobody. */
+export type NameVoucher = 'site' | 'certificate' | 'nobody'
+
 /** Keeps the accounts that clients are in the directory. Only a client that may have secrets has one that is enabled. */
 @Injectable()
 export class ClientAccounts {
@@ -35,12 +38,13 @@ export class ClientAccounts {
 
   /**
    * Gives a client its account, or enables the one that was disabled for it: that of the directory which it proved to be,
-   * that of its certificate, else a new computer. Does nothing for a client that may have no secrets.
+   * that of its certificate, else a new computer, with its DNS name where somebody vouches for that. Does nothing for a
+   * client that may have no secrets.
    */
-  async provide(client: RegistrationRow, because: Because, unit: Unit): Promise<void> {
+  async provide(client: RegistrationRow, voucher: NameVoucher, because: Because, unit: Unit): Promise<void> {
     if (!rightsOf(client.status, client.blockedAt === null ? client.approval : 'blocked').mayHaveSecrets) return
     if (client.principalId === null) {
-      const id = (await this.findOwn(client)) ?? (await this.add(client, because, unit))
+      const id = (await this.findOwn(client)) ?? (await this.add(client, voucher, because, unit))
       await this.rows.link(client.smsid, id, unit)
     } else if (client.isPrincipalDisabled) {
       await this.groups.setDisabled(client.principalId, false, because, this.clock.now(), unit)
@@ -56,7 +60,9 @@ export class ClientAccounts {
     }
   }
 
+  /** None for the client of a proxy, which proves its own account and key, and nothing of its clients'. */
   private async findOwn(client: RegistrationRow): Promise<PrincipalId | undefined> {
+    if (client.proxySmsid !== null) return undefined
     if (client.callerId !== null && (await this.isComputer(client.callerId))) return client.callerId
     const record = await this.certificates.findRecord(client.signingCertificate)
     if (record === undefined || record.isRevoked || record.principalId === null) return undefined
@@ -68,7 +74,7 @@ export class ClientAccounts {
     return principal !== undefined && principal.kind === 'computer' && principal.disabledAt === null
   }
 
-  private async add(client: RegistrationRow, because: Because, unit: Unit): Promise<PrincipalId> {
+  private async add(client: RegistrationRow, voucher: NameVoucher, because: Because, unit: Unit): Promise<PrincipalId> {
     const id = asPrincipalId(randomUUID())
     const sid = await this.principals.allocateSid(domain, unit)
     const row = {
@@ -81,7 +87,7 @@ export class ClientAccounts {
       distinguishedName: null,
       upn: null,
       mail: null,
-      dnsName: await this.dnsNameOf(client, unit),
+      dnsName: await this.dnsNameOf(client, voucher, unit),
       groupNames: [group],
       createdAt: this.clock.now()
     } as const
@@ -101,13 +107,15 @@ export class ClientAccounts {
   }
 
   /**
-   * The name that certificates may give the client: in native mode one that its certificate has, in mixed mode the one
-   * that was approved; never one of another account.
+   * The name that certificates may give the client: the one that was approved, or one that its certificate of a trusted CA
+   * has; never one of another account.
    */
-  private async dnsNameOf(client: RegistrationRow, unit: Unit): Promise<string | null> {
-    const { fqdn, mode } = client
+  private async dnsNameOf(client: RegistrationRow, voucher: NameVoucher, unit: Unit): Promise<string | null> {
+    const { fqdn, proxySmsid } = client
     if (!dnsName.test(fqdn) || (await this.rows.isDnsNameTaken(fqdn, unit))) return null
-    if (mode === 'mixed') return fqdn
+    if (voucher === 'site') return fqdn
+    // The client of a proxy has not shown that the certificate is its own.
+    if (voucher === 'nobody' || proxySmsid !== null) return null
     const names = findExtension(decodeCertificate(client.signingCertificate), OID.id_ce_subjectAltName)
     const certified = names === undefined ? [] : decodeSubjectAltName(names.value)
     const isCertified = certified.some(

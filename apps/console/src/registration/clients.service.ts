@@ -61,7 +61,8 @@ export class ClientsService {
         throw notSo(before, isApproved ? 'approved' : 'unapproved')
       }
       const client = await this.get(smsid, unit)
-      await (isApproved ? this.accounts.provide(client, because, unit) : this.accounts.withdraw(client, because, unit))
+      if (isApproved) await this.accounts.provide(client, 'site', because, unit)
+      else await this.accounts.withdraw(client, because, unit)
       return detailOfClient(await this.get(smsid, unit))
     })
   }
@@ -104,7 +105,7 @@ export class ClientsService {
       if (!(await this.clients.setBlocked(smsid, false, because, this.clock.now(), unit))) {
         throw notSo(before, 'unblocked')
       }
-      await this.accounts.provide(await this.get(smsid, unit), because, unit)
+      await this.accounts.provide(await this.get(smsid, unit), 'nobody', because, unit)
       return detailOfClient(await this.get(smsid, unit))
     })
   }

@@ -24,7 +24,7 @@ import {
   type Unit
 } from '@app/storage'
 import type { Certificate } from '@app/x509'
-import { ClientAccounts } from './client-accounts.js'
+import { ClientAccounts, type NameVoucher } from './client-accounts.js'
 
 /** Where a decision is taken. */
 export interface DecisionPlace {
@@ -85,7 +85,7 @@ export class RegistrationDecisions {
       await this.rows.register(client, facts, because, this.clock.now(), unit)
       // failpoint: registration.registered
       const row = await this.rows.lock(client.smsid, unit)
-      if (row !== undefined) await this.accounts.provide(row, because, unit)
+      if (row !== undefined) await this.accounts.provide(row, voucherOf(message, place.site), because, unit)
       // failpoint: registration.account-provided
     }
     await this.rows.settle(message, 'done', unit)
@@ -177,4 +177,10 @@ export class RegistrationDecisions {
       callerId: isCaller ? caller.id : null
     }
   }
+}
+
+/** In mixed mode a site that approves all takes every name; else the certificate of a trusted CA says which. */
+function voucherOf({ mode, isCertified }: RegistrationMessageRow, { approvalMode }: SiteRow): NameVoucher {
+  if (mode === 'mixed' && approvalMode === 'all') return 'site'
+  return isCertified ? 'certificate' : 'nobody'
 }
