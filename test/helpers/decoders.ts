@@ -1,5 +1,6 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
-import { buildPkcs12, readPkcs12 } from '@app/client'
+import { decodeCheckpointLine, encodeCheckpointLine } from '@app/audit'
+import { buildPkcs12, decodePrivateKey, readPkcs12 } from '@app/client'
 import {
   buildFullResponse,
   decodeFullResponse,
@@ -17,10 +18,11 @@ import {
 } from '@app/cmc'
 import { decodeEnvelopedData, decodeSignedData } from '@app/cms'
 import { isAppError } from '@app/core'
-import { decodeDerPemOrBase64, encodePem } from '@app/der'
+import { decodeDerPemOrBase64, encodeBitString, encodeIa5String, encodePem, encodeSequence } from '@app/der'
 import { decodeUserSignCerts, encodeUserSignCerts } from '@app/directory'
 import {
   decodeKeyBlob,
+  decodeRecoveryRecipient,
   decodeThresholdSealedKey,
   encodeCapiPrivateKeyBlob,
   encodeCngEccBlob,
@@ -41,7 +43,7 @@ import {
   legacyHeader,
   parseXmlDocument
 } from '@app/registration'
-import { decodeSecurityDescriptor } from '@app/templates'
+import { builtInTemplates, decodeSecurityDescriptor, decodeTemplateEntry, encodeTemplateEntry } from '@app/templates'
 import {
   decodeAuthorityKeyIdentifier,
   decodeBasicConstraints,
@@ -62,6 +64,7 @@ import {
   encodeOcspRequest,
   encodeOcspResponse,
   encodeOcspResponseData,
+  encodeSignatureAlgorithm,
   encodeTbsCrl,
   findCertificationPath,
   formatName,
@@ -70,7 +73,8 @@ import {
 } from '@app/x509'
 import { makeBadMessages, soundMessage } from './strict-messages.js'
 import { buildSampleCmc, sampleCertificationRequest, sampleEnvelope } from './cmc-messages.js'
-import { makeCa, issueCertificate } from './enrollment-ca.js'
+import { issueCertificate, makeCa } from './enrollment-ca.js'
+import { transportCertificate } from './escrow-samples.js'
 import { securityDescriptorBytes } from './security-descriptors.js'
 import { buildSampleCertificate, nameOf, sampleKey, signSample } from './x509-samples.js'
 
@@ -190,6 +194,21 @@ const pkcs12 = await buildPkcs12({
   iterations: 1000
 })
 
+const challenge = encodeSequence(key.publicKey.raw, encodeIa5String('challenge'))
+const keygen = encodeSequence(
+  challenge,
+  encodeSignatureAlgorithm(key.scheme),
+  encodeBitString(signSample(key, challenge))
+)
+const checkpoint = encodeCheckpointLine({
+  position: 7,
+  hash: Buffer.alloc(32, 1),
+  settled: 7,
+  at,
+  keyId: Buffer.alloc(32, 2),
+  signature: Buffer.alloc(70, 3)
+})
+
 function readCertificate(input: Uint8Array): Promise<unknown> {
   const { extensions, subject } = decodeCertificate(input)
   formatName(subject)
@@ -240,7 +259,8 @@ export const DECODERS: readonly Decoder[] = [
       crmf.request,
       await sampleCertificationRequest(key, [clientInfo]),
       soundMessage,
-      ...(await makeBadMessages()).slice(-8).map(({ message: bad }) => bad)
+      ...(await makeBadMessages()).slice(-8).map(({ message: bad }) => bad),
+      keygen
     ]
   },
   { name: 'full-responses', kind: 'der', read: readResponse, seeds: [response] },
@@ -329,6 +349,33 @@ export const DECODERS: readonly Decoder[] = [
         'version: 1\n\ndn: CN=A,DC=x\nobjectClass: top\ncn:: w6Q=\ndescription: a line\n  that goes on\n\n# c\ndn: CN=B\ncn: B\n'
       )
     ]
+  },
+  {
+    name: 'template-entries',
+    kind: 'text',
+    read: input => decodeLdif(input).map(entry => decodeTemplateEntry(entry, () => undefined)),
+    seeds: builtInTemplates().map(template => bytes(encodeLdif([encodeTemplateEntry(template)])))
+  },
+  {
+    name: 'checkpoints',
+    kind: 'text',
+    read: text(decodeCheckpointLine),
+    seeds: [bytes(checkpoint)]
+  },
+  {
+    name: 'private-keys',
+    kind: 'bytes',
+    read: input => decodePrivateKey(input, 'password'),
+    seeds: [
+      key.privateKey.export({ type: 'pkcs8', format: 'der' }),
+      bytes(rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string)
+    ]
+  },
+  {
+    name: 'recovery-recipients',
+    kind: 'der',
+    read: input => decodeRecoveryRecipient(input, at),
+    seeds: [transportCertificate(rsa.privateKey).raw]
   },
   {
     name: 'names',
