@@ -105,7 +105,9 @@ const INVARIANTS = {
 } as const
 
 /** The invariants of recoveries that something in the database breaks; nothing when all hold. */
-export async function brokenRecoveries(server: TestServer): Promise<Readonly<Record<string, readonly unknown[]>>> {
+export async function brokenRecoveries(
+  server: Pick<TestServer, 'sql'>
+): Promise<Readonly<Record<string, readonly unknown[]>>> {
   const broken: Record<string, readonly unknown[]> = {}
   for (const [name, sql] of Object.entries(INVARIANTS)) {
     const rows = await server.sql<object>(sql)

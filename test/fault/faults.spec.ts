@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest'
+import { writeReport } from './report.js'
+import { runFaults, type RunReport } from './run.js'
+
+/** In all, with what it takes to make an installation and to look at what is left. */
+const seconds = Number(process.env['CERTKEEP_FAULT_SECONDS'] ?? 60)
+const firstSeed = Number(process.env['CERTKEEP_FAULT_SEED'] ?? 1)
+/** A run of a long time is several, each with an installation of its own. */
+const runs = Number(process.env['CERTKEEP_FAULT_RUNS'] ?? Math.max(1, Math.round(seconds / 180)))
+const overhead = 35
+
+it(
+  'an installation of several processes keeps every promise, whatever ends or fails at whatever moment',
+  async () => {
+    const reports: RunReport[] = []
+    for (let run = 0; run < runs; run++) {
+      const seed = firstSeed + run
+      const report = await runFaults({
+        seed,
+        seconds: Math.max(15, seconds / runs - overhead),
+        clients: 6,
+        shape: { console: 1, front: 2, authority: 2, archive: 2 }
+      })
+      reports.push(report)
+      writeReport(reports)
+    }
+    for (const { operations, restarts } of reports) {
+      expect(operations).toBeGreaterThan(20)
+      expect(restarts).toBeGreaterThan(2)
+    }
+    expect(reports.flatMap(({ seed, breaches }) => breaches.map(breach => ({ seed, ...breach })))).toEqual([])
+  },
+  (seconds + 180 * runs) * 1000
+)

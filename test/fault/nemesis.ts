@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SeededRandom } from './random.js'
+import type { RoleProcess } from './role-process.js'
+import type { World } from './world.js'
+import { DATABASE_FAULTS } from './database-faults.js'
+import { wakeInVain } from './duplicate-jobs.js'
+
+/** What the nemesis did. */
+export interface Strike {
+  readonly fault: string
+  readonly target: string
+  /** Whether it came to pass: a point may not be reached in its time. */
+  readonly hit: boolean
+}
+
+/** One kind of fault. */
+export interface Fault {
+  readonly name: string
+  readonly weight: number
+  /** Whether there can be such a fault here. */
+  readonly isPossible?: (world: World) => boolean
+  /** Does it and ends it; afterwards everything works again, or is on its way to. */
+  readonly strike: (world: World, random: SeededRandom) => Promise<Omit<Strike, 'fault'>>
+}
+
+/** How long a point is waited for before it is given up. */
+const POINT_MILLISECONDS = 4000
+
+/** The points that a process of a role passes: those of its own sources and those of the libraries. */
+export function pointsOf(role: string, points: readonly string[]): readonly string[] {
+  const own = POINTS_OF_ROLE[role] ?? []
+  return points.filter(point => own.includes(point.split('.')[0] ?? ''))
+}
+
+/** The first part of a point's name tells whose it is. */
+const POINTS_OF_ROLE: Readonly<Record<string, readonly string[]>> = {
+  front: ['submit', 'withdraw', 'message', 'transaction'],
+  console: ['decide', 'revoke', 'recovery', 'release', 'deliver', 'transaction'],
+  authority: ['evaluate', 'issue', 'respond', 'crl', 'audit', 'package', 'transaction'],
+  archive: ['seal', 'recover', 'transaction']
+}
+
+async function atPoint(
+  world: World,
+  random: SeededRandom,
+  points: readonly string[],
+  fate: 'kill' | { readonly stallMilliseconds: number }
+): Promise<Omit<Strike, 'fault'>> {
+  const process = random.pick(world.processes)
+  const point = random.pick(pointsOf(process.role, points))
+  const before = world.struck.get(point) ?? 0
+  await process.untilReady()
+  process.order({ kind: 'arm', point, hit: random.between(1, 3), fate })
+  const deadline = performance.now() + POINT_MILLISECONDS
+  while ((world.struck.get(point) ?? 0) === before && performance.now() < deadline) await sleep(20)
+  process.order({ kind: 'disarm' })
+  return { target: `${process.name} ${point}`, hit: (world.struck.get(point) ?? 0) > before }
+}
+
+function killRandomly(world: World, random: SeededRandom): Promise<Omit<Strike, 'fault'>> {
+  const process = random.pick(world.processes)
+  process.kill()
+  return Promise.resolve({ target: process.name, hit: true })
+}
+
+/** Under load it has to end by itself within its time, and well. */
+async function terminate(world: World, random: SeededRandom): Promise<Omit<Strike, 'fault'>> {
+  const process = random.pick(world.processes)
+  await process.untilReady()
+  const { code, milliseconds } = await process.terminate()
+  const what = `${process.name} ended with ${code} after ${Math.round(milliseconds)} ms when it was asked to end`
+  if (code !== 0 || milliseconds > world.grace + ALLOWANCE) {
+    world.history.add({ op: 'breach', invariant: 'SIGTERM', what })
+  }
+  return { target: process.name, hit: true }
+}
+
+/** What a busy machine may add to the grace time. */
+const ALLOWANCE = 5000
+
+/** Half of the jumps are longer than any lease, so that a step is taken over from somebody who is still at it. */
+async function moveClock(world: World, random: SeededRandom): Promise<Omit<Strike, 'fault'>> {
+  const process: RoleProcess = random.pick(world.processes)
+  const seconds = random.pick([-600, -90, -5, 5, 90, 600])
+  process.order({ kind: 'clock', milliseconds: seconds * 1000 })
+  await sleep(random.between(500, 3000))
+  process.order({ kind: 'clock', milliseconds: 0 })
+  return { target: `${process.name} ${seconds} s`, hit: true }
+}
+
+/**
+ * A process stands still in the middle of its work while another of its role has a clock that is far ahead: the lease is
+ * over for the one and not for the other, which then goes on.
+ */
+async function takeOver(world: World, random: SeededRandom, points: readonly string[]): Promise<Omit<Strike, 'fault'>> {
+  const role = random.pick(['authority', 'archive'])
+  const [one, other] = world.processes.filter(process => process.role === role)
+  if (one === undefined || other === undefined) return { target: role, hit: false }
+  other.order({ kind: 'clock', milliseconds: 120_000 })
+  const point = random.pick(pointsOf(role, points).filter(name => !name.startsWith('transaction')))
+  const before = world.struck.get(point) ?? 0
+  one.order({ kind: 'arm', point, hit: 1, fate: { stallMilliseconds: random.between(1000, 4000) } })
+  await sleep(POINT_MILLISECONDS + 1000)
+  for (const process of [one, other]) process.order({ kind: 'disarm' })
+  other.order({ kind: 'clock', milliseconds: 0 })
+  return { target: `${one.name} ${point}`, hit: (world.struck.get(point) ?? 0) > before }
+}
+
+/** Every kind of fault; the points are those of the fault build. */
+export function faultsOf(points: readonly string[]): readonly Fault[] {
+  return [
+    { name: 'kill at a point', weight: 12, strike: (world, random) => atPoint(world, random, points, 'kill') },
+    { name: 'kill', weight: 4, strike: killRandomly },
+    {
+      name: 'stall at a point',
+      weight: 2,
+      strike: (world, random) => atPoint(world, random, points, { stallMilliseconds: random.between(500, 7000) })
+    },
+    { name: 'take over', weight: 2, strike: (world, random) => takeOver(world, random, points) },
+    { name: 'SIGTERM', weight: 2, strike: terminate },
+    { name: 'clock jump', weight: 3, strike: moveClock },
+    { name: 'duplicate jobs', weight: 1, strike: wakeInVain },
+    ...DATABASE_FAULTS
+  ]
+}
+
+/** Strikes until the time is over. Gives what it did. */
+export async function torment(
+  world: World,
+  random: SeededRandom,
+  faults: readonly Fault[],
+  until: number
+): Promise<readonly Strike[]> {
+  const possible = faults.filter(({ isPossible }) => isPossible?.(world) !== false)
+  const strikes: Strike[] = []
+  while (performance.now() < until) {
+    const fault = random.weighted(possible)
+    try {
+      strikes.push({ fault: fault.name, ...(await fault.strike(world, random)) })
+    } catch (error) {
+      strikes.push({ fault: fault.name, target: error instanceof Error ? error.message : String(error), hit: false })
+    }
+    for (const process of world.processes) process.order({ kind: 'count' })
+    await sleep(random.between(50, 600))
+  }
+  return strikes
+}
