@@ -48,7 +48,7 @@ export function archivableKeys(primes: number): readonly KeyObject[] {
 
 /** Clients that do what clients do, over and over, and try again what was not answered. */
 export class Clients {
-  readonly keys = archivableKeys(24)
+  readonly keys = archivableKeys(12)
   private readonly archived: Held[] = []
   private readonly plain: Held[] = []
   private readonly kept: { readonly requestId: number; readonly owner: TestPrincipal }[] = []
@@ -57,7 +57,7 @@ export class Clients {
   private giveUpAt = Infinity
 
   constructor(
-    private readonly world: World,
+    private readonly world: Pick<World, 'server' | 'people' | 'history' | 'connect' | 'operate' | 'fronts'>,
     private readonly random: SeededRandom
   ) {}
 

@@ -24,7 +24,7 @@ export interface Fault {
 }
 
 /** How long a point is waited for before it is given up. */
-const POINT_MILLISECONDS = 4000
+const POINT_MILLISECONDS = 3000
 
 /** The points that a process of a role passes: those of its own sources and those of the libraries. */
 export function pointsOf(role: string, points: readonly string[]): readonly string[] {
@@ -141,7 +141,7 @@ export async function torment(
       strikes.push({ fault: fault.name, target: error instanceof Error ? error.message : String(error), hit: false })
     }
     for (const process of world.processes) process.order({ kind: 'count' })
-    await sleep(random.between(50, 600))
+    await sleep(random.between(20, 300))
   }
   return strikes
 }

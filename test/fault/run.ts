@@ -145,13 +145,17 @@ async function settle(world: World, clients: Clients, working: Promise<void>): P
   await working
   while (performance.now() - begun < SETTLE_MILLISECONDS) {
     ahead()
-    const due = await Promise.all(DUE.map(({ find }) => find(evidenceOf(world))))
-    if (due.every(found => found.length === 0)) break
+    if (!(await isAnythingDue(world))) break
     await sleep(250)
   }
   const settledAfter = performance.now() - begun
   await publishCrl(world)
   return settledAfter
+}
+
+async function isAnythingDue(world: World): Promise<boolean> {
+  for (const { find } of DUE) if ((await find(evidenceOf(world))).length > 0) return true
+  return false
 }
 
 /** A last base CRL knows of everything. */

@@ -26,7 +26,7 @@ export const PROGRESS_INVARIANTS: readonly Invariant[] = [
     'every recovery is prepared, and every released one has its package',
     `SELECT r.id, r.state FROM certkeep.recovery AS r LEFT JOIN certkeep.recovery_package AS k ON k.recovery_id = r.id
      WHERE (r.state IN ('requested', 'approved') AND r.prepared_at IS NULL)
-       OR (r.state = 'released' AND k.signed IS NULL)`
+       OR (r.state = 'released' AND (k.recovery_id IS NULL OR (k.to_be_signed AND k.signed IS NULL)))`
   ),
   { id: 'I12', name: 'every client comes to the end of what it is at', find: findStuck }
 ]
