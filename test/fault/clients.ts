@@ -347,22 +347,26 @@ export class Clients {
   private async watchCrls(until: () => boolean): Promise<void> {
     const newest = new Map<string, string>()
     while (!until()) {
-      for (const { http } of this.world.fronts()) {
-        try {
-          const answer = await fetch(`${http}/crl/1`, { signal: AbortSignal.timeout(2000) })
-          if (!answer.ok) continue
-          const bytes = new Uint8Array(await answer.arrayBuffer())
-          if (newest.get(http) === digestOf(bytes)) continue
-          newest.set(http, digestOf(bytes))
-          const crl = decodeCrl(bytes)
-          const serials = crl.entries.map(({ serialNumber }) => toHex(serialNumber))
-          this.world.history.add({ op: 'crl', front: http, number: numberOf(crl), serials })
-        } catch {
-          // The front is down, or about to be.
-        }
+      for (const { http: front } of this.world.fronts()) {
+        const bytes = await fetchCrl(front)
+        if (bytes === undefined || newest.get(front) === digestOf(bytes)) continue
+        newest.set(front, digestOf(bytes))
+        const crl = decodeCrl(bytes)
+        const serials = crl.entries.map(({ serialNumber }) => toHex(serialNumber))
+        this.world.history.add({ op: 'crl', front, number: numberOf(crl), serials })
       }
       await sleep(300)
     }
+  }
+}
+
+/** The newest CRL of the first CA; undefined while the front is down or has none. */
+async function fetchCrl(front: string): Promise<Uint8Array | undefined> {
+  try {
+    const answer = await fetch(`${front}/crl/1`, { signal: AbortSignal.timeout(2000) })
+    return answer.ok ? new Uint8Array(await answer.arrayBuffer()) : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -76,7 +76,7 @@ async function terminate(world: World, random: SeededRandom): Promise<Omit<Strik
 }
 
 /** What a busy machine may add to the grace time. */
-const ALLOWANCE = 5000
+export const ALLOWANCE = 5000
 
 /** Half of the jumps are longer than any lease, so that a step is taken over from somebody who is still at it. */
 async function moveClock(world: World, random: SeededRandom): Promise<Omit<Strike, 'fault'>> {

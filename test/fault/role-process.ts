@@ -128,7 +128,13 @@ export class RoleProcess {
     }
   }
 
-  /** Ends it for good. */
+  /** Asks it to end for good; gives how that went. */
+  async retire(): Promise<{ readonly code: number | null; readonly milliseconds: number }> {
+    this.isWanted = false
+    return this.terminate()
+  }
+
+  /** Ends it for good, if it has not ended. */
   async stop(): Promise<void> {
     this.isWanted = false
     this.isEnding = true

@@ -8,7 +8,7 @@ import { findBreaches, INVARIANTS, type Breach } from './invariants/index.js'
 import type { Evidence } from './invariants/invariant.js'
 import { DUE } from './invariants/progress.js'
 import { secrecyInvariant } from './invariants/secrecy.js'
-import { faultsOf, torment, type Strike } from './nemesis.js'
+import { ALLOWANCE, faultsOf, torment, type Strike } from './nemesis.js'
 import { SeededRandom } from './random.js'
 import { startWorld, type Shape, type World } from './world.js'
 
@@ -76,6 +76,7 @@ export async function runFaults({ seed, seconds, clients: count, shape }: RunPla
     const strikes = await torment(world, random.fork(), faultsOf(points), performance.now() + seconds * 1000)
     isOver = true
     const settledAfter = await settle(world, clients, working)
+    await retireAll(world)
     const evidence = { ...evidenceOf(world), history }
     const canaries = clients.keys.slice(0, 12)
     const breaches = [...(await findBreaches(evidence)), ...(await afterTheEnd(world, evidence, canaries))]
@@ -160,21 +161,30 @@ async function isAnythingDue(world: World): Promise<boolean> {
 
 /** A last base CRL knows of everything. */
 async function publishCrl(world: World): Promise<void> {
-  const [{ changes = '0' } = {}] = await world.sql<{ changes: string }>(
+  const [row] = await world.sql<{ changes: string }>(
     'SELECT coalesce(max(last), 0) AS changes FROM certkeep.status_change'
   )
   const known = `SELECT 1 FROM certkeep.crl WHERE kind = 'base' AND crl IS NOT NULL AND changes >= $1`
   const deadline = performance.now() + SETTLE_MILLISECONDS
-  while ((await world.sql(known, [changes])).length === 0) {
+  while ((await world.sql(known, [row?.changes ?? '0'])).length === 0) {
     if (performance.now() > deadline) {
       world.history.add({ op: 'breach', invariant: 'I12', what: 'No CRL came of the last revocations.' })
       return
     }
     await sleep(250)
   }
-  const unlinked = `SELECT 1 FROM certkeep.audit_event AS e WHERE NOT EXISTS (
-    SELECT FROM certkeep.audit_link AS l WHERE l.seq = e.seq) LIMIT 1`
-  while ((await world.sql(unlinked)).length > 0 && performance.now() < deadline) await sleep(250)
+}
+
+/** Every process ends as an administrator ends it; the authorities last, which sign the end of the audit log. */
+async function retireAll({ processes, grace, history }: World): Promise<void> {
+  for (const role of ['front', 'console', 'archive', 'authority'] as const) {
+    for (const process of processes.filter(process => process.role === role)) {
+      const { code, milliseconds } = await process.retire()
+      if (code === 0 && milliseconds < grace + ALLOWANCE) continue
+      const what = `${process.name} ended with ${code} after ${Math.round(milliseconds)} ms in the end`
+      history.add({ op: 'breach', invariant: 'SIGTERM', what })
+    }
+  }
 }
 
 function evidenceOf(world: World): Evidence {
@@ -190,7 +200,7 @@ function evidenceOf(world: World): Evidence {
   }
 }
 
-/** Every process is ended as an administrator does it, and every page of the database written. */
+/** Once every page of the database is written. */
 async function afterTheEnd(
   world: World,
   evidence: Evidence,

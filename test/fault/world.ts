@@ -50,7 +50,7 @@ export interface World {
   connect(principal: TestPrincipal, front: number): CertRequest
   operate(principal: TestPrincipal): Console
   /** A connection as the owner of the database, made anew when the last one broke. */
-  sql<Row>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
+  readonly sql: <Row>(text: string, values?: readonly unknown[]) => Promise<readonly Row[]>
   /** The process id of the database server. Throws while there is none. */
   postmaster(): number
   untilReady(): Promise<void>
@@ -139,7 +139,7 @@ async function invitePeople(server: TestServer): Promise<People> {
 }
 
 type Made = Pick<World, 'processes' | 'fronts' | 'connect' | 'operate' | 'sql' | 'postmaster' | 'untilReady'> & {
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 async function startProcesses(parts: Parts, shape: Shape): Promise<Made> {
@@ -281,7 +281,7 @@ function freePort(): Promise<number> {
 }
 
 /** Statements of the owner over one connection, made anew when it broke; tried for half a minute. */
-function ownerOf(database: TestDatabase): Pick<World, 'sql'> & { close(): Promise<void> } {
+function ownerOf(database: TestDatabase): Pick<World, 'sql'> & { readonly close: () => Promise<void> } {
   let current: Promise<Client> | undefined
   const connect = async (): Promise<Client> => {
     const client = await connectClient(database.settings.owner)

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createLogger } from '@app/platform'
 import { AuditChainStore } from '@app/storage'
 import { verifyLocalAudit } from '../../apps/cli/src/administration/audit-actions.js'
+import { CheckpointArchive } from '../../apps/authority/src/audit/checkpoint-archive.js'
 import { startRoles } from '../../apps/cli/src/roles.js'
 import { administer } from '../helpers/administration.js'
 import { pkcs10Request } from '../helpers/plain-requests.js'
@@ -71,6 +72,25 @@ describe('the audit log of a server', () => {
     expect(report.checkpoints).toBeGreaterThanOrEqual(4)
     expect(report.keys).toHaveLength(1)
     expect(lines()[0]).toContain(report.keys[0])
+  })
+
+  it('has each checkpoint in its file once, in order, although several authorities share the file', async () => {
+    const chain = new AuditChainStore((await server.database.open('authority')).dataSource)
+    const log = createLogger({ level: 'silent', format: 'json' })
+    const others = [1, 2].map(() => new CheckpointArchive(chain, server.config, log))
+    const update = async () => {
+      const end = await numberOf('SELECT max(position) FROM certkeep.audit_link')
+      await Promise.all(others.map(other => other.update(end)))
+    }
+    await update()
+    const before = lines().length
+    await server.addPrincipal()
+    do await signEnd()
+    while ((await numberOf(UNLINKED)) > 0)
+    // One that knew the file as it was before does not add what another has added meanwhile.
+    await update()
+    expect(await verify()).toMatchObject({ intact: true })
+    expect(lines().length).toBeGreaterThan(before)
   })
 
   it('names the event that was changed, and the one that is gone', async () => {

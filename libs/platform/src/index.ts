@@ -10,6 +10,7 @@ export * from './embedded-postgres/launcher.js'
 export {
   appendCheckpointLines,
   checkpointFileOf,
+  checkpointFileSize,
   openCheckpointFile,
   readCheckpointFile,
   type CheckpointFile

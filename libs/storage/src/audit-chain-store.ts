@@ -104,6 +104,8 @@ const STATUS: Statement = {
             AND NOT EXISTS (SELECT FROM certkeep.audit_link AS l WHERE l.seq = e.seq)) AS unlinked`
 }
 
+const LOCK_FILE: Statement = { text: 'SELECT pg_advisory_xact_lock(4812366209)' }
+
 /** The chain over the audit log. Only the authority lengthens it; the console and the owner read it. */
 export class AuditChainStore {
   constructor(private readonly dataSource: DataSource) {}
@@ -149,6 +151,14 @@ export class AuditChainStore {
   async listCheckpoints(after: number, limit: number): Promise<readonly Checkpoint[]> {
     const rows = await query<JoinedCheckpoint>(this.dataSource, undefined, LIST_CHECKPOINTS, [after, limit])
     return rows.flatMap(row => checkpointOf(row) ?? [])
+  }
+
+  /** Runs work on the file of checkpoints while no other process of the installation does, on this machine or another. */
+  withCheckpointFile<T>(work: () => Promise<T>): Promise<T> {
+    return inTransaction(this.dataSource, async unit => {
+      await query(this.dataSource, unit, LOCK_FILE, [])
+      return work()
+    })
   }
 
   /** The links after a position, in order, each with its event as the log has it now. */

@@ -13,7 +13,7 @@ export interface Evidence {
   readonly directory: string
   /** The home of the installation, with the keys that the audit log is signed with. */
   readonly home: string
-  sql<Row>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
+  readonly sql: <Row>(text: string, values?: readonly unknown[]) => Promise<readonly Row[]>
 }
 
 /** What must hold after any fault. */
@@ -22,7 +22,7 @@ export interface Invariant {
   readonly id: string
   readonly name: string
   /** What breaks it, a sentence each; empty when it holds. */
-  find(evidence: Evidence): Promise<readonly string[]>
+  readonly find: (evidence: Evidence) => Promise<readonly string[]>
 }
 
 /** An invariant that a statement finds the breaches of: each row is one, told by its columns. */

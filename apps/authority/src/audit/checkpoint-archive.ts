@@ -4,6 +4,7 @@ import { toHex } from '@app/core'
 import {
   appendCheckpointLines,
   checkpointFileOf,
+  checkpointFileSize,
   CONFIG,
   LOG,
   readCheckpointFile,
@@ -15,6 +16,8 @@ import { AuditChainStore } from '@app/storage'
 const batch = 1000
 
 interface FileState {
+  /** Undefined when there is no file. */
+  readonly size: number | undefined
   readonly position: number
   readonly keys: Set<string>
 }
@@ -40,25 +43,37 @@ export class CheckpointArchive {
    */
   async update(chainEnd: number): Promise<void> {
     for (;;) {
-      const { position, keys } = (this.state ??= await this.read(chainEnd))
-      const missing = await this.chain.listCheckpoints(position, batch)
-      const [last] = missing.slice(-1)
-      if (last === undefined) return
-      const known = new Map((await this.chain.listKeys()).map(key => [toHex(auditKeyId(key.publicKey)), key]))
-      const lines = missing.map(checkpoint => {
-        const name = toHex(checkpoint.keyId)
-        const key = keys.has(name) ? undefined : known.get(name)
-        keys.add(name)
-        return (key === undefined ? '' : encodeKeyLine(key)) + encodeCheckpointLine(checkpoint)
-      })
-      // Where this fails, nothing is known of the file any more.
-      this.state = undefined
-      await appendCheckpointLines(this.path, lines.join(''))
-      this.state = { position: last.position, keys }
+      const { position } = (this.state ??= await this.read(chainEnd))
+      if ((await this.chain.listCheckpoints(position, 1)).length === 0) return
+      // Processes that share a home share the file, and each line of it comes after the one before.
+      await this.chain.withCheckpointFile(() => this.append(chainEnd))
     }
   }
 
+  private async append(chainEnd: number): Promise<void> {
+    const before = this.state
+    // Where this fails, or another process has written, nothing is known of the file any more.
+    this.state = undefined
+    const isSame = before?.size === (await checkpointFileSize(this.path))
+    const { position, keys, size } = isSame && before !== undefined ? before : await this.read(chainEnd)
+    const missing = await this.chain.listCheckpoints(position, batch)
+    const [last] = missing.slice(-1)
+    if (last === undefined) {
+      this.state = { position, keys, size }
+      return
+    }
+    const known = new Map((await this.chain.listKeys()).map(key => [toHex(auditKeyId(key.publicKey)), key]))
+    const lines = missing.map(checkpoint => {
+      const name = toHex(checkpoint.keyId)
+      const key = keys.has(name) ? undefined : known.get(name)
+      keys.add(name)
+      return (key === undefined ? '' : encodeKeyLine(key)) + encodeCheckpointLine(checkpoint)
+    })
+    this.state = { size: await appendCheckpointLines(this.path, lines.join('')), position: last.position, keys }
+  }
+
   private async read(chainEnd: number): Promise<FileState> {
+    const size = await checkpointFileSize(this.path)
     const { last, keys } = await readCheckpointFile(this.path)
     const position = last?.position ?? 0
     if (position > chainEnd) {
@@ -67,6 +82,6 @@ export class CheckpointArchive {
         'The file of audit checkpoints is ahead of the database: the end of the audit log was cut off, or an older backup was restored. "certkeep audit verify" tells more; docs/audit.md tells what to do after a restoration.'
       )
     }
-    return { position, keys: new Set(keys.map(({ publicKey }) => toHex(auditKeyId(publicKey)))) }
+    return { size, position, keys: new Set(keys.map(({ publicKey }) => toHex(auditKeyId(publicKey)))) }
   }
 }

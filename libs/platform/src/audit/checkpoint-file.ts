@@ -13,10 +13,11 @@ export function checkpointFileOf({ home, audit }: Pick<Config, 'home' | 'audit'>
 }
 
 /**
- * Adds lines to the file, made with access for its owner only when missing, and resolves when they are on stable storage.
- * A line that a crash left without its end is removed first. Throws `unavailable` when the disk refuses.
+ * Adds lines to the file, made with access for its owner only when missing, and gives its size when they are on stable
+ * storage. A line that a crash left without its end is removed first. Throws `unavailable` when the disk refuses.
  */
-export async function appendCheckpointLines(path: string, lines: string): Promise<void> {
+export async function appendCheckpointLines(path: string, lines: string): Promise<number> {
+  let size: number
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     const file = await open(path, 'a+', 0o600)
@@ -24,10 +25,12 @@ export async function appendCheckpointLines(path: string, lines: string): Promis
       await removeTornLine(file)
       await file.appendFile(lines)
       await file.sync()
+      ;({ size } = await file.stat())
     } finally {
       await file.close()
     }
     await syncDirectory(dirname(path))
+    return size
   } catch (cause) {
     throw unavailable(path, 'written', cause)
   }
@@ -53,7 +56,7 @@ export interface CheckpointFile extends CheckpointReader {
  * when it cannot be read and `invalid_argument` for a line that is none; an unfinished last line is passed over.
  */
 export async function openCheckpointFile(path: string): Promise<CheckpointFile | undefined> {
-  const size = await sizeOf(path)
+  const size = await checkpointFileSize(path)
   if (size === undefined) return undefined
   const stream = createReadStream(path, { end: Math.max(0, size - 1) })
   const lines = createInterface({ input: stream, crlfDelay: Infinity })[Symbol.asyncIterator]()
@@ -79,7 +82,8 @@ export async function openCheckpointFile(path: string): Promise<CheckpointFile |
   }
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
+/** The size of the file in bytes; undefined when there is none. Throws `unavailable` when it cannot be looked at. */
+export async function checkpointFileSize(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size
   } catch (cause) {
