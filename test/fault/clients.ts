@@ -36,7 +36,7 @@ const PASSING = ['server_unreachable', 'unavailable', 'internal', 'rate_limited'
 const UNRESOLVED: ReadonlySet<number> = new Set([DISPOSITIONS.incomplete, DISPOSITIONS.under_submission])
 
 /** Many keys of few primes: two of them make a key, which costs less than two of its own. */
-export function archivableKeys(primes: number): readonly KeyObject[] {
+function archivableKeys(primes: number): readonly KeyObject[] {
   const made = Array.from({ length: primes }, () => somePrime(1024))
   return made.flatMap((p, index) =>
     made.slice(index + 1).map(q => {

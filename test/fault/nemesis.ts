@@ -27,7 +27,7 @@ export interface Fault {
 const POINT_MILLISECONDS = 3000
 
 /** The points that a process of a role passes: those of its own sources and those of the libraries. */
-export function pointsOf(role: string, points: readonly string[]): readonly string[] {
+function pointsOf(role: string, points: readonly string[]): readonly string[] {
   const own = POINTS_OF_ROLE[role] ?? []
   return points.filter(point => own.includes(point.split('.')[0] ?? ''))
 }
@@ -40,21 +40,25 @@ const POINTS_OF_ROLE: Readonly<Record<string, readonly string[]>> = {
   archive: ['seal', 'recover', 'transaction']
 }
 
+/** Whichever process of a role comes to the point first is struck there. Most points are such as work passes by. */
 async function atPoint(
   world: World,
   random: SeededRandom,
   points: readonly string[],
   fate: 'kill' | { readonly stallMilliseconds: number }
 ): Promise<Omit<Strike, 'fault'>> {
-  const process = random.pick(world.processes)
-  const point = random.pick(pointsOf(process.role, points))
+  const { role } = random.pick(world.processes)
+  const [all, isPassed] = [pointsOf(role, points), (point: string) => world.passed.has(point)]
+  const known = all.filter(isPassed)
+  const point = random.pick(known.length === 0 || random.next() < 0.2 ? all : known)
+  const processes = world.processes.filter(process => process.role === role)
   const before = world.struck.get(point) ?? 0
-  await process.untilReady()
-  process.order({ kind: 'arm', point, hit: random.between(1, 3), fate })
+  const hit = random.between(1, 2)
+  for (const process of processes) process.order({ kind: 'arm', point, hit, fate })
   const deadline = performance.now() + POINT_MILLISECONDS
   while ((world.struck.get(point) ?? 0) === before && performance.now() < deadline) await sleep(20)
-  process.order({ kind: 'disarm' })
-  return { target: `${process.name} ${point}`, hit: (world.struck.get(point) ?? 0) > before }
+  for (const process of processes) process.order({ kind: 'disarm' })
+  return { target: `${role} ${point}`, hit: (world.struck.get(point) ?? 0) > before }
 }
 
 function killRandomly(world: World, random: SeededRandom): Promise<Omit<Strike, 'fault'>> {

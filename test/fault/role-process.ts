@@ -8,7 +8,7 @@ import { faultProgram, root } from './fault-build.js'
 import type { Order, Word } from './preload.js'
 
 /** How a process ended. */
-export interface End {
+interface End {
   readonly code: number | null
   readonly signal: string | null
   /** Whether it had been ready, and nobody here had ended it. */

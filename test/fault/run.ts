@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Clients } from './clients.js'
 import { buildFaultProgram, root } from './fault-build.js'
 import { History } from './history.js'
-import { findBreaches, INVARIANTS, type Breach } from './invariants/index.js'
+import { findBreaches, type Breach } from './invariants/index.js'
 import type { Evidence } from './invariants/invariant.js'
 import { DUE } from './invariants/progress.js'
 import { secrecyInvariant } from './invariants/secrecy.js'
@@ -22,7 +22,7 @@ export interface RunPlan {
 }
 
 /** How the work goes while nothing is wrong, while a process is killed, and afterwards. */
-export interface Phase {
+interface Phase {
   readonly name: 'before' | 'during' | 'after'
   readonly seconds: number
   readonly operations: number
@@ -209,6 +209,3 @@ async function afterTheEnd(
   await world.sql('CHECKPOINT')
   return (await findBreaches(evidence, [secrecyInvariant(canaries)])).filter(({ name }) => name !== 'seen')
 }
-
-/** How many invariants are looked up. */
-export const invariantCount = INVARIANTS.length + 1

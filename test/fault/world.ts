@@ -23,7 +23,7 @@ import { RoleProcess } from './role-process.js'
 export type Shape = Readonly<Record<ProcessRole, number>>
 
 /** People and machines that take part. */
-export interface People {
+interface People {
   readonly users: readonly TestPrincipal[]
   readonly computers: readonly TestPrincipal[]
   readonly officers: readonly TestPrincipal[]
