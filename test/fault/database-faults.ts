@@ -2,11 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Fault, Strike } from './nemesis.js'
+import type { Fault, Outcome } from './fault.js'
 import type { SeededRandom } from './random.js'
 import type { World } from './world.js'
-
-type Outcome = Omit<Strike, 'fault'>
 
 /** As a power failure of the database's machine, save that the disk keeps what was written. */
 async function stopImmediately(world: World): Promise<Outcome> {

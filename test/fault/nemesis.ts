@@ -1,27 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SeededRandom } from './random.js'
 import type { RoleProcess } from './role-process.js'
-import type { World } from './world.js'
 import { DATABASE_FAULTS } from './database-faults.js'
 import { wakeInVain } from './duplicate-jobs.js'
-
-/** What the nemesis did. */
-export interface Strike {
-  readonly fault: string
-  readonly target: string
-  /** Whether it came to pass: a point may not be reached in its time. */
-  readonly hit: boolean
-}
-
-/** One kind of fault. */
-export interface Fault {
-  readonly name: string
-  readonly weight: number
-  /** Whether there can be such a fault here. */
-  readonly isPossible?: (world: World) => boolean
-  /** Does it and ends it; afterwards everything works again, or is on its way to. */
-  readonly strike: (world: World, random: SeededRandom) => Promise<Omit<Strike, 'fault'>>
-}
+import type { Fault, Outcome, Strike } from './fault.js'
+import type { World } from './world.js'
 
 /** How long a point is waited for before it is given up. */
 const POINT_MILLISECONDS = 3000
@@ -46,7 +29,7 @@ async function atPoint(
   random: SeededRandom,
   points: readonly string[],
   fate: 'kill' | { readonly stallMilliseconds: number }
-): Promise<Omit<Strike, 'fault'>> {
+): Promise<Outcome> {
   const { role } = random.pick(world.processes)
   const [all, isPassed] = [pointsOf(role, points), (point: string) => world.passed.has(point)]
   const known = all.filter(isPassed)
@@ -61,14 +44,14 @@ async function atPoint(
   return { target: `${role} ${point}`, hit: (world.struck.get(point) ?? 0) > before }
 }
 
-function killRandomly(world: World, random: SeededRandom): Promise<Omit<Strike, 'fault'>> {
+function killRandomly(world: World, random: SeededRandom): Promise<Outcome> {
   const process = random.pick(world.processes)
   process.kill()
   return Promise.resolve({ target: process.name, hit: true })
 }
 
 /** Under load it has to end by itself within its time, and well. */
-async function terminate(world: World, random: SeededRandom): Promise<Omit<Strike, 'fault'>> {
+async function terminate(world: World, random: SeededRandom): Promise<Outcome> {
   const process = random.pick(world.processes)
   await process.untilReady()
   const { code, milliseconds } = await process.terminate()
@@ -83,7 +66,7 @@ async function terminate(world: World, random: SeededRandom): Promise<Omit<Strik
 export const ALLOWANCE = 5000
 
 /** Half of the jumps are longer than any lease, so that a step is taken over from somebody who is still at it. */
-async function moveClock(world: World, random: SeededRandom): Promise<Omit<Strike, 'fault'>> {
+async function moveClock(world: World, random: SeededRandom): Promise<Outcome> {
   const process: RoleProcess = random.pick(world.processes)
   const seconds = random.pick([-600, -90, -5, 5, 90, 600])
   process.order({ kind: 'clock', milliseconds: seconds * 1000 })
@@ -96,7 +79,7 @@ async function moveClock(world: World, random: SeededRandom): Promise<Omit<Strik
  * A process stands still in the middle of its work while another of its role has a clock that is far ahead: the lease is
  * over for the one and not for the other, which then goes on.
  */
-async function takeOver(world: World, random: SeededRandom, points: readonly string[]): Promise<Omit<Strike, 'fault'>> {
+async function takeOver(world: World, random: SeededRandom, points: readonly string[]): Promise<Outcome> {
   const role = random.pick(['authority', 'archive'])
   const [one, other] = world.processes.filter(process => process.role === role)
   if (one === undefined || other === undefined) return { target: role, hit: false }
