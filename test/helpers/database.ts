@@ -53,21 +53,28 @@ export async function createTestDatabase(from: 'template' | 'nothing' = 'templat
 export async function createOwnDatabase(directory: string): Promise<TestDatabase> {
   const { rolePasswords } = inject('postgres')
   const server = await startEmbeddedPostgres({ home: directory })
-  const { host, port, user, password, database } = server.settings
+  const { host, user, password, database } = server.settings
   const login = { ...server.settings, applicationName: 'test', poolSize: 2 }
   await ensureRoles(login, rolePasswords)
   await migrate(login)
-  const settings = settingsFor({ host, port, owner: { user, password }, rolePasswords, template: '' }, database)
-  const { open, close } = poolsOf(settings)
+  const own = databaseAt({ ...login, host, user, password, database }, rolePasswords)
   return {
-    name: database,
-    settings,
-    open,
+    ...own,
     async drop() {
-      await close()
+      await own.drop()
       await server.stop()
     }
   }
+}
+
+/** A database that is there already, by its owner's connection; `drop` only closes what was opened. */
+export function databaseAt(
+  { host = '', port = 5432, user = '', password = '', database = '' }: ConnectionSettings,
+  rolePasswords: ProvidedPostgres['rolePasswords']
+): TestDatabase {
+  const settings = settingsFor({ host, port, owner: { user, password }, rolePasswords, template: '' }, database)
+  const { open, close } = poolsOf(settings)
+  return { name: database, settings, open, drop: close }
 }
 
 /** A pool for each user, made at the first call. */

@@ -52,7 +52,7 @@ export async function archiveKey(server: TestServer, owner?: TestPrincipal): Pro
 }
 
 /** Hands an agent's share over, as `key approve` does; of a key that agents open alone nothing but the word. */
-export async function approveAs(server: TestServer, id: number, holder: AgentHolder) {
+export async function approveAs(server: Pick<TestServer, 'operate'>, id: number, holder: AgentHolder) {
   await using console = server.operate(holder.person)
   const { held, recipient } = await console.recoveries.share(id)
   if (held === undefined || recipient === undefined) return console.recoveries.approve(id)

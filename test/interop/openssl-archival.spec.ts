@@ -226,7 +226,7 @@ describe.each<readonly [KeySpec, string, ResponseVerifier]>([
     const printed = await runOpenssl([
       ['crl', '-verify', '-inform', 'DER', '-in', await fetchCrl(), '-CAfile', root, '-noout', '-crlnumber']
     ])
-    expect(printed.toString()).toMatch(/^crlNumber=0x0*1\n/i)
+    expect(printed.toString()).toMatch(/^crlNumber=0x[0-9a-f]+\n/i)
   })
 
   it(`makes full responses that ${verifierName} verifies`, async () => {

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '@app/core'
+import { systemClock } from '@app/core'
 import type { DynamicModule } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import {
@@ -8,12 +8,7 @@ import {
   createPlainListener,
   createShutdown,
   RefusalLog,
-  registerAuditMetrics,
-  registerCoverageMetrics,
-  registerRecoveryMetrics,
-  registerDrillMetrics,
   runtimeModule,
-  verifyDrill,
   type Config,
   type Health,
   type Logger,
@@ -24,15 +19,7 @@ import {
   type ServerTls,
   type Shutdown
 } from '@app/platform'
-import {
-  AuditChainStore,
-  AuditLog,
-  CaStore,
-  CoverageStore,
-  DrillStore,
-  openDatabase,
-  RecoveryStore
-} from '@app/storage'
+import { AuditLog, CaStore, openDatabase } from '@app/storage'
 import { DistributionService, type PublicFile } from '../../front/src/distribution/distribution.service.js'
 import { ConsoleModule } from '../../console/src/console.module.js'
 import { OcspService } from '../../front/src/ocsp/ocsp.service.js'
@@ -48,6 +35,7 @@ import { listenerIdentity, requireListenerIdentity, type ListenerIdentity } from
 import { startRegistrationListeners } from './registration-listeners.js'
 import { publishingOf, registrationsOf, startRoles, webhooksOf, workerRoles } from './roles.js'
 import { lifeRecordOf } from './server-events.js'
+import { watchForOperators } from './operator-watch.js'
 
 const firstCaName = 'Certkeep Root CA'
 /** How soon the listener follows a CA that has been renewed. */
@@ -208,20 +196,6 @@ async function startHttps(
     ...(await startPlainListeners(https.app, { config, log, metrics, health, shutdown })),
     https: await https.listen(config.https.host, config.https.port)
   }
-}
-
-interface WatchParts extends Pick<PlainParts, 'config' | 'metrics' | 'health'> {
-  readonly clock: Clock
-}
-
-/** What operators are warned of, by the role that is theirs. */
-function watchForOperators(app: NestFastifyApplication, { config, metrics, health, clock }: WatchParts): void {
-  registerAuditMetrics(metrics.registry, app.get(AuditChainStore), clock)
-  registerCoverageMetrics(metrics.registry, app.get(CoverageStore), clock)
-  registerRecoveryMetrics(metrics.registry, app.get(RecoveryStore))
-  const drills = app.get(DrillStore)
-  registerDrillMetrics(metrics.registry, drills, config.drill.hours, clock)
-  health.addWarning('drill', () => verifyDrill(drills, config.drill.hours, clock))
 }
 
 const servedModules: Readonly<Record<'front' | 'console', (installation: Installation) => DynamicModule>> = {

@@ -55,6 +55,7 @@ export { createShutdown, shutDownOnSignals, type Shutdown } from './http/shutdow
 export { createLogger, type Logger, type LoggerOptions } from './logger/logger.js'
 export { nestLoggerOf } from './logger/nest-logger.js'
 export { registerCoverageMetrics } from './observation/coverage-metrics.js'
+export { registerOperationMetrics } from './observation/operation-metrics.js'
 export { registerRecoveryMetrics } from './observation/recovery-metrics.js'
 export { createHealth, type Health, type HealthReport } from './observation/health.js'
 export { createMetrics, type Metrics } from './observation/metrics.js'

@@ -30,8 +30,14 @@ const SUMMARY_COLUMNS = [
 
 const SUMMARY = `SELECT ${selectList(crlEntity, 'c', SUMMARY_COLUMNS)} FROM certkeep.crl AS c`
 
+/**
+ * The seconds since 1970, or one more than the last number where that is higher. A database that is brought back from a
+ * backup has forgotten the numbers since; the time has not, so that clients that have seen them see higher ones.
+ */
 const NEXT: Statement = {
-  text: `SELECT coalesce(max(number), 0) + 1 AS number FROM certkeep.crl_intent WHERE ca_id = $1`
+  text: `
+    SELECT greatest(coalesce(max(number), 0) + 1, extract(epoch FROM clock_timestamp())::bigint) AS number
+    FROM certkeep.crl_intent WHERE ca_id = $1`
 }
 
 const INTEND: Statement = {

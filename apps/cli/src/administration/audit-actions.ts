@@ -1,7 +1,10 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { auditKeyId, verifyChain, type AuditPublicKey, type ChainReport } from '@app/audit'
 import { equalBytes, isAppError, toHex } from '@app/core'
 import { checkpointFileOf, openCheckpointFile } from '@app/platform'
 import { AuditChainStore } from '@app/storage'
+import { verificationMark } from './doctor-home.js'
 import { withAdministration, type Administration } from './administration.js'
 
 /** What a verification tells besides what it found. */
@@ -33,6 +36,7 @@ export function verifyLocalAudit(options: {
           findUnlinked: (upTo: number) => chain.findUnlinked(upTo, unit)
         }
         const report = await verifyChain(source, { keys, ...(file && { file }) }, options.onProgress)
+        if (report.intact) await leaveMark(verificationMark(installation.config))
         const { unlinked } = await chain.status(unit)
         const names = keys.map(({ publicKey }) => toHex(auditKeyId(publicKey)))
         return { ...report, unlinked, keys: names, checkpointFile: file === undefined ? null : path }
@@ -41,6 +45,12 @@ export function verifyLocalAudit(options: {
       file?.close()
     }
   })
+}
+
+/** For `doctor`, which tells how long ago somebody verified the log. */
+async function leaveMark(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await writeFile(path, '', { mode: 0o600 })
 }
 
 /** Who can write the database can write keys into it as well; the key store is outside of it. */

@@ -1,4 +1,4 @@
-import { CoverageStore } from '@app/storage'
+import { CoverageStore, OperationsStore } from '@app/storage'
 import type { ConsoleFeature } from '../console-feature.js'
 import { HealthController } from './health.controller.js'
 import { HealthService } from './health.service.js'
@@ -7,5 +7,5 @@ import { HealthService } from './health.service.js'
 export const healthFeature: ConsoleFeature = {
   controllers: [HealthController],
   providers: [HealthService],
-  stores: [CoverageStore]
+  stores: [CoverageStore, OperationsStore]
 }

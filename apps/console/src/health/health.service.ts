@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Clock, Finding } from '@app/core'
 import { CLOCK, CONFIG, type Config } from '@app/platform'
-import { findingsOf, judgeCoverage } from '@app/policy'
-import { CoverageStore } from '@app/storage'
+import { findingsOf, judgeCoverage, operationFindings } from '@app/policy'
+import { CoverageStore, OperationsStore } from '@app/storage'
 import type { HealthView } from './health.schemas.js'
 
 /** Findings about the installation, for those who look after it. */
@@ -10,15 +10,25 @@ import type { HealthView } from './health.schemas.js'
 export class HealthService {
   constructor(
     private readonly coverage: CoverageStore,
+    private readonly operations: OperationsStore,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(CONFIG) private readonly config: Config
   ) {}
 
   /** Every finding there is, the errors first. */
   async show(): Promise<HealthView> {
-    const all = [...(await this.coverageFindings())]
+    const all = [...(await this.coverageFindings()), ...(await this.operationFindings())]
     const findings = [...all.filter(isError), ...all.filter(finding => !isError(finding))]
     return { status: findings[0]?.severity ?? 'good', findings }
+  }
+
+  private async operationFindings(): Promise<readonly Finding[]> {
+    const [requests, crls, certificates] = await Promise.all([
+      this.operations.countOpenRequests(),
+      this.operations.listCrls(),
+      this.operations.listCertificateEnds()
+    ])
+    return operationFindings({ requests, crls, certificates }, this.clock.now())
   }
 
   private async coverageFindings(): Promise<readonly Finding[]> {
