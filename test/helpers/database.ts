@@ -69,7 +69,7 @@ export async function createOwnDatabase(directory: string): Promise<TestDatabase
 
 /** A database that is there already, by its owner's connection; `drop` only closes what was opened. */
 export function databaseAt(
-  { host = '', port = 5432, user = '', password = '', database = '' }: ConnectionSettings,
+  { host = '', port = 5432, user, password = '', database = '' }: ConnectionSettings,
   rolePasswords: ProvidedPostgres['rolePasswords']
 ): TestDatabase {
   const settings = settingsFor({ host, port, owner: { user, password }, rolePasswords, template: '' }, database)

@@ -71,10 +71,10 @@ afterAll(async () => {
 
 /** Saves everything while clients enroll: the database first, then the home, so that no row lacks its key file. */
 async function saveUnderLoad(): Promise<void> {
-  let isOver = false
+  const over = new AbortController()
   const clients = [1, 2].map(async () => {
     const who = await server.addPrincipal()
-    while (!isOver) {
+    while (!over.signal.aborted) {
       given.push((await enroll(server, who)).serialHex)
       await sleep(50)
     }
@@ -87,7 +87,7 @@ async function saveUnderLoad(): Promise<void> {
   await copyHome('base')
   savedFrom = given.length
   await vi.waitUntil(() => given.length > savedFrom + 3, patience)
-  isOver = true
+  over.abort()
   await Promise.all(clients)
   // What the backups do not have: more CRLs.
   await using console = server.operate(administrator)
