@@ -7,8 +7,19 @@ export {
   AUTHN_LEVEL,
   DELIVERY,
   JOURNAL,
+  defineCallInterface,
   MESSAGE_CLASS,
+  NCADG_MQ,
+  RPC_C_AUTHN_LEVEL,
+  RPC_C_AUTHN_MQ,
+  RPC_C_MQ,
+  RPC_C_OPT_MQ,
+  SUBMIT_ENDPOINT,
+  SUBMIT_INTERFACE,
   type AcceptedMessage,
+  type CallInterface,
+  type CallOperations,
+  type EndpointFlag,
   type MessageClass,
   type MessageLevel,
   type MessageSigner
@@ -16,6 +27,7 @@ export {
 export { openArchivedKeyBlob, privateKeyInBlob, unwrapSealedKey, type OpenedKeyBlob } from './archived-key-blob.js'
 export { listAuthorities, type Authority, type OfferedTemplate } from './authorities.js'
 export { fetchTrustedRoot } from './bootstrap.js'
+export * from './calls/index.js'
 export {
   CertRequest,
   type CertRequestSettings,

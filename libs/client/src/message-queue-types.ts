@@ -67,6 +67,8 @@ export interface ProtectionOptions {
   readonly signer?: MessageSigner
   /** With a context, which is made once for many messages. One of the server's has the server seal them. */
   readonly securityContext?: SecurityContext | HeldSecurityContext
+  /** The queue's key, where it is known: nobody is asked for it then. */
+  readonly encryptTo?: KeyObject
 }
 
 /** What of a message is chosen, and how it is protected. */
@@ -85,7 +87,11 @@ export interface StoredMessage {
   readonly messageId: string
   readonly level: MessageLevel
   readonly senderSid?: string
+  /** `DOMAIN\account` of that SID. */
+  readonly senderName?: string
   readonly envelope: string
+  /** How often it was taken, this time among them. */
+  readonly deliveries: number
   readonly arrivedAt: string
   readonly receiveBefore?: string
 }
@@ -117,10 +123,35 @@ export interface ReceivedMessage extends AcceptedMessage {
   readonly class: MessageClass
   /** What became of the properties that were asked for. */
   readonly propertyStatus?: PropertyStatus
+  /** How often it was taken, this time among them: more than once after a receiver has died. */
+  readonly deliveries: number
+  /** `DOMAIN\account` of the sender that was verified; undefined at the level none. */
+  readonly senderName: string | undefined
   /** It was received: it leaves the queue. Throws `conflict` when the lease has ended. */
   complete(): Promise<void>
   /** The application does not want it (NACK_RECEIVE_REJECTED). Throws as {@link complete}. */
   reject(): Promise<void>
   /** Somebody else is to take it. Throws as {@link complete}. */
   release(): Promise<void>
+  /** It is taken for so many seconds from now on. Throws as {@link complete}. */
+  prolong(seconds: number): Promise<void>
+}
+
+/** How an endpoint of queued calls is opened. */
+export interface OpenEndpointOptions extends Pick<QueueOptions, 'access'> {
+  /** RPC_C_MQ_* */
+  readonly endpointFlags: number
+  /** SubjectPublicKeyInfo, DER in base64. */
+  readonly encryptionKey?: string
+  /** Of a temporary one: seconds that its receiver may be silent. */
+  readonly aliveSeconds?: number
+}
+
+/** An endpoint as it was opened. */
+export interface EndpointInformation {
+  readonly name: string
+  /** Whether it was not there before. */
+  readonly made: boolean
+  /** Calls below this level are ignored. */
+  readonly minimum: MessageLevel
 }

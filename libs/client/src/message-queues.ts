@@ -1,10 +1,7 @@
-import { createPublicKey, randomUUID, type KeyObject } from 'node:crypto'
+import { randomUUID, type KeyObject } from 'node:crypto'
 import { AppError, fromBase64, toBase64 } from '@app/core'
 import {
   decodeEncryptionKey,
-  encryptionKeyId,
-  judgeMessage,
-  parseEnvelope,
   sealMessage,
   type MessageLevel,
   type MessageSigner,
@@ -12,8 +9,10 @@ import {
   type Protection
 } from '@app/messaging'
 import type {
+  EndpointInformation,
   KeptMessages,
   MessageQueueSettings,
+  OpenEndpointOptions,
   OutgoingMessage,
   ProtectionOptions,
   QueueInformation,
@@ -24,21 +23,20 @@ import type {
   StoredMessage
 } from './message-queue-types.js'
 import { HeldSecurityContext } from './held-contexts.js'
+import { MessageOpening, queuePath as at, QUEUES_PATH as base } from './message-opening.js'
 import type { SecurityContext } from './security-context.js'
 import { Transport } from './transport.js'
-
-const base = '/api/v1/mq/queues'
-const at = (queue: string, ...rest: readonly (string | number)[]): string =>
-  [base, ...[queue, ...rest].map(encodeURIComponent)].join('/')
 
 /** Queues of messages (MQSendMessage, MQReceiveMessage and their like). Safe for many calls at a time. */
 export class MessageQueues implements AsyncDisposable {
   private readonly transport: Transport
+  private readonly opening: MessageOpening
   /** The keys of queues, once asked for: messages of one sender do not ask again. */
   private readonly encryptionKeys = new Map<string, KeyObject>()
 
   constructor(private readonly settings: MessageQueueSettings) {
     this.transport = new Transport(settings)
+    this.opening = new MessageOpening(this.transport)
   }
 
   /** Makes a queue. Throws `MQ_ERROR_QUEUE_EXISTS`, `MQ_ERROR_INSUFFICIENT_RESOURCES`. */
@@ -59,6 +57,15 @@ export class MessageQueues implements AsyncDisposable {
   /** Changes a queue for messages that come from now on. */
   change(name: string, options: QueueOptions): Promise<QueueInformation> {
     return this.transport.json({ method: 'PATCH', path: at(name), json: optionsJson(options) })
+  }
+
+  /** Opens an endpoint of queued calls, whose queue the caller owns; see `CallServer.useProtseqEpEx`. */
+  openEndpoint(name: string, options: OpenEndpointOptions): Promise<EndpointInformation> {
+    return this.transport.json({
+      method: 'PUT',
+      path: `/api/v1/mq/endpoints/${encodeURIComponent(name)}`,
+      json: options
+    })
   }
 
   /** Removes a queue with all that is in it. */
@@ -111,12 +118,13 @@ export class MessageQueues implements AsyncDisposable {
 
   /** The envelope of a message, to be sent later. Throws as {@link send}. */
   async seal(queue: string, body: Uint8Array, options: SendOptions = {}): Promise<string> {
-    const { level, signer: explicit, securityContext, ...properties } = options
+    const { level: wanted, signer: explicit, securityContext, encryptTo, ...properties } = options
     if (securityContext instanceof HeldSecurityContext) {
       throw new AppError('invalid_argument', 'The server holds the key of this context, and seals what it sends.')
     }
     const signer = this.signerFor(explicit, securityContext)
-    const protection = await this.protectionFor(queue, level ?? (signer === undefined ? 'none' : 'integrity'), signer)
+    const level = wanted ?? (signer === undefined ? 'none' : 'integrity')
+    const protection = await this.protectionFor(queue, { level, signer, encryptTo })
     const own = { messageId: randomUUID(), sentAt: new Date().toISOString() }
     return sealMessage({ fields: { ...own, ...properties, destinationQueue: queue }, body }, protection)
   }
@@ -141,7 +149,7 @@ export class MessageQueues implements AsyncDisposable {
     })
     const received: ReceivedMessage[] = []
     for (const item of answer.items) {
-      const message = await this.open(queue, item, { lease: answer.lease, keys })
+      const message = await this.opening.open(queue, item, { lease: answer.lease, keys })
       const { propertyStatus } = answer
       if (message !== undefined) received.push({ ...message, ...definedOnly({ propertyStatus }) })
     }
@@ -194,12 +202,24 @@ export class MessageQueues implements AsyncDisposable {
     return explicit === undefined ? held : { ...explicit, sid: held.sid }
   }
 
-  private async protectionFor(queue: string, level: MessageLevel, signer?: MessageSigner): Promise<Protection> {
+  private async protectionFor(
+    queue: string,
+    {
+      level,
+      signer,
+      encryptTo
+    }: {
+      readonly level: MessageLevel
+      readonly signer: MessageSigner | undefined
+      readonly encryptTo: KeyObject | undefined
+    }
+  ): Promise<Protection> {
     if (level === 'none') return { level }
     if (signer === undefined) {
       throw new AppError('MQ_ERROR_CERTIFICATE_NOT_PROVIDED', 'A message that is signed needs a certificate.')
     }
-    return level === 'integrity' ? { level, signer } : { level, signer, encryptTo: await this.encryptionKeyOf(queue) }
+    if (level === 'integrity') return { level, signer }
+    return { level, signer, encryptTo: encryptTo ?? (await this.encryptionKeyOf(queue)) }
   }
 
   private async encryptionKeyOf(queue: string): Promise<KeyObject> {
@@ -212,51 +232,6 @@ export class MessageQueues implements AsyncDisposable {
     const key = decodeEncryptionKey(fromBase64(encryptionKey) ?? new Uint8Array())
     this.encryptionKeys.set(queue, key)
     return key
-  }
-
-  private async open(
-    queue: string,
-    { id, class: name, envelope }: StoredMessage,
-    { lease, keys }: { readonly lease: string; readonly keys: readonly KeyObject[] }
-  ): Promise<ReceivedMessage | undefined> {
-    const settle = async (outcome: string): Promise<void> => {
-      await this.transport.call({ method: 'POST', path: at(queue, 'messages', id, 'settle'), json: { lease, outcome } })
-    }
-    const judged = await this.judge(queue, envelope, keys)
-    if (judged.verdict === 'accepted') {
-      return {
-        ...judged.message,
-        id,
-        class: name,
-        complete: () => settle('received'),
-        reject: () => settle('NACK_RECEIVE_REJECTED'),
-        release: () => settle('released')
-      }
-    }
-    await settle(judged.verdict === 'refused' ? judged.class : 'received')
-    return undefined
-  }
-
-  /** The server judged what it could see when the message came; of an encrypted one that is not its sender. */
-  private judge(queue: string, envelope: string, keys: readonly KeyObject[]) {
-    const parsed = parseEnvelope(envelope)
-    let sender: Promise<{ readonly registered: boolean; readonly mayWrite: boolean }> | undefined
-    const check = (sid: string, certificate: Uint8Array) => {
-      const json = { sid, certificate: toBase64(certificate) }
-      sender ??= this.transport.json({ method: 'POST', path: at(queue, 'sender-checks'), json })
-      return sender
-    }
-    return judgeMessage(
-      parsed,
-      { name: parsed.fields.destinationQueue, authenticate: false, privacy: 'optional' },
-      {
-        findKey: keyId => Promise.resolve(keys.find(key => encryptionKeyId(createPublicKey(key)) === keyId)),
-        isRegistered: async (sid, certificate) =>
-          parsed.level !== 'privacy' || (await check(sid, certificate)).registered,
-        mayWrite: async () => sender === undefined || (await sender).mayWrite,
-        isDuplicate: () => Promise.resolve(false)
-      }
-    )
   }
 }
 

@@ -68,10 +68,12 @@ export interface MessageRow {
   readonly receiveBefore: Date | null
   /** How often it was taken, this time among them. */
   readonly deliveries: number
+  /** `DOMAIN\account` of {@link senderSid}. */
+  readonly senderName: string | null
 }
 
 /** A message that is about to be put somewhere. */
-export type NewMessageRow = Omit<MessageRow, 'id' | 'deliveries'>
+export type NewMessageRow = Omit<MessageRow, 'id' | 'deliveries' | 'senderName'>
 
 /** What makes a message the same within its queue. */
 export interface MessageOrigin {

@@ -27,7 +27,8 @@ export interface LeaseOrder {
 const COLUMNS = `
   m.id::float8 AS id, m.queue_id AS "queueId", m.place, m.class, m.message_id AS "messageId", m.level,
   m.sender_sid AS "senderSid", m.submitted_by AS "submittedBy", m.priority, m.envelope, m.arrived_at AS "arrivedAt",
-  m.receive_before AS "receiveBefore", m.deliveries`
+  m.receive_before AS "receiveBefore", m.deliveries,
+  (SELECT p.domain || '\\' || p.account_name FROM certkeep.principal AS p WHERE p.sid = m.sender_sid) AS "senderName"`
 
 const SEEN: Statement = {
   name: 'message_seen_find',

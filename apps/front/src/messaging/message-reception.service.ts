@@ -134,7 +134,7 @@ function pageView({ rows, next }: Page<MessageRow, number>): MessageListView {
 const CLASS_NAMES = new Map<number, string>(Object.entries(MESSAGE_CLASS).map(([name, value]) => [value, name]))
 
 function viewOf(row: MessageRow): MessageView {
-  const { id, messageId, level, senderSid, envelope, arrivedAt, receiveBefore, deliveries } = row
+  const { id, messageId, level, senderSid, senderName, envelope, arrivedAt, receiveBefore, deliveries } = row
   return {
     id,
     class: CLASS_NAMES.get(row.class) ?? 'NORMAL',
@@ -142,6 +142,7 @@ function viewOf(row: MessageRow): MessageView {
     messageId,
     level,
     ...(senderSid === null ? {} : { senderSid }),
+    ...(senderName === null ? {} : { senderName }),
     envelope,
     deliveries,
     arrivedAt: arrivedAt.toISOString(),

@@ -135,6 +135,7 @@ const messageView = z.object({
   messageId: z.string(),
   level: z.enum(['none', 'integrity', 'privacy']),
   senderSid: z.string().optional().describe('Whose certificate the server verified; absent until the receiver does.'),
+  senderName: z.string().optional().describe('DOMAIN\\account of that SID.'),
   envelope: z.string(),
   deliveries: z.number().describe('How often it was taken, this time among them.'),
   arrivedAt: z.string(),

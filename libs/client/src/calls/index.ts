@@ -1,0 +1,5 @@
+export * from './call-binding.js'
+export * from './call-server.js'
+export { IncomingCall, type AuthClient } from './incoming-call.js'
+export * from './outgoing-queue.js'
+export * from './queued-submission.js'
