@@ -11,7 +11,7 @@ import type { TestPrincipal, TestServer } from './server.js'
 import { buildSampleCertificate, sampleKey } from './x509-samples.js'
 
 const VALIDITY = { notBefore: new Date('2025-01-01T00:00:00Z'), notAfter: new Date('2049-01-01T00:00:00Z') }
-let serial = 100
+let serial = 1000
 
 /** Somebody who sends messages: a principal with a certificate that is registered for it. */
 export interface MessageParty {

@@ -80,7 +80,7 @@ export class CallServer implements AsyncDisposable {
       ({ interface: { id, version } }) => id === added.id && version === added.version
     )
     if (isThere) throw new AppError('RPC_S_ALREADY_REGISTERED', `The interface ${added.id} is registered.`)
-    this.interfaces.push({ interface: added, handlers: handlers as Registered['handlers'] })
+    this.interfaces.push({ interface: added, handlers })
   }
 
   /**
