@@ -221,6 +221,12 @@ describe('registering a certificate', () => {
       code: 'MQ_ERROR_DS_IS_FULL',
       hresult: '0xc00e0042'
     })
+    // Nothing is issued that has no place in the list, or is for a list that is another by now.
+    const requests = () => server.sql('SELECT id FROM certkeep.request WHERE requester_id = $1', [user.row.id])
+    const internal = { machineId: randomUUID(), csr: base64(await pkcs10Request()) }
+    expect(await told(user, internal)).toMatchObject({ code: 'MQ_ERROR_DS_IS_FULL' })
+    expect(await told(user, internal, stale)).toMatchObject(changed)
+    expect(await requests()).toEqual([])
   })
 
   it('in workgroup mode is not supported', async () => {

@@ -64,7 +64,7 @@ const ADD_PACKAGE: Statement = {
 const REFUSE: Statement = {
   text: `
     UPDATE certkeep.recovery SET state = 'refused', closed_at = $2, closed_by = $3, close_reason = $4
-    WHERE id = $1 AND state IN ('requested', 'approved')`
+    WHERE id = $1 AND state IN ('requested', 'approved') RETURNING id`
 }
 
 const EXPIRE: Statement = {
@@ -132,9 +132,9 @@ export class RecoveryArchiveStore {
     await appendChange(this.dataSource, unit, change, { actor })
   }
 
-  /** Ends an open recovery of a key that is not in the archive any more, or cannot be read. */
+  /** Ends an open recovery of a key that is not in the archive any more, or cannot be read; does nothing to another. */
   async refuse(unit: Unit, id: RecoveryId, reason: string, now: Date): Promise<void> {
-    await query(this.dataSource, unit, REFUSE, [id, now, actor, reason])
+    if ((await query(this.dataSource, unit, REFUSE, [id, now, actor, reason])).length !== 1) return
     const change = { object: 'recovery', id, verb: 'refused', at: now, detail: { reason } } as const
     await appendChange(this.dataSource, unit, change, { actor })
   }

@@ -66,6 +66,12 @@ const COUNT: Statement = {
     FROM certkeep.registered_certificate WHERE principal_id = $1`
 }
 
+const COUNT_OTHERS: Statement = {
+  text: `
+    SELECT count(*)::integer AS count FROM certkeep.registered_certificate
+    WHERE principal_id = $1 AND machine_id IS DISTINCT FROM $2::uuid`
+}
+
 const INSERT: Statement = {
   text: `
     INSERT INTO certkeep.registered_certificate
@@ -145,10 +151,15 @@ export class RegisteredCertificateStore {
 
   /**
    * Writes an account's list as it is: who can do this can change it. Comes before anything is made or deleted
-   * (MC-MQAC 3.2.4.2.1). Throws what the directory has against it.
+   * (MC-MQAC 3.2.4.2.1). Throws what the directory has against it, and what {@link register} would throw for the list as
+   * it is: `precondition_failed`, and `MQ_ERROR_DS_IS_FULL` where an internal certificate of the machine has no place.
    */
-  async probe(principalId: PrincipalId): Promise<void> {
-    await query(this.dataSource, undefined, LOCK, [principalId])
+  async probe(principalId: PrincipalId, machineId: string, { most, version }: RegistrationTerms): Promise<void> {
+    await inTransaction(this.dataSource, async unit => {
+      await this.lock(unit, principalId, version)
+      const others = await queryOne<{ count: number }>(this.dataSource, unit, COUNT_OTHERS, [principalId, machineId])
+      if ((others?.count ?? 0) >= most) throw full(most)
+    })
   }
 
   /**
@@ -217,6 +228,10 @@ export class RegisteredCertificateStore {
       throw new AppError('MQ_ERROR_INTERNAL_USER_CERT_EXIST', 'The certificate is registered for this account already.')
     }
     if ((found?.count ?? 0) < most) return
-    throw new AppError('MQ_ERROR_DS_IS_FULL', `The account has ${most} certificates, and may have no more.`, { most })
+    throw full(most)
   }
+}
+
+function full(most: number): AppError {
+  return new AppError('MQ_ERROR_DS_IS_FULL', `The account has ${most} certificates, and may have no more.`, { most })
 }

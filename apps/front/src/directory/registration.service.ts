@@ -86,7 +86,10 @@ export class RegistrationService {
     const csr = decodeDer(body.csr, 'csr')
     if (csr === undefined) throw invalid('An internal certificate needs a csr: the PKCS#10 of the key in your store.')
     // Before anything is made or deleted: can the list be written at all?
-    await this.registered.probe(principalId)
+    // The same call again, by its key, finds the list changed by itself.
+    const seen = request.idempotencyKey === undefined ? request.version : undefined
+    const terms = { most: this.config.directory.certificatesPerUser, version: seen }
+    await this.registered.probe(principalId, machineId, terms)
     const issued = await this.issuance.issue(requester, csr, request.idempotencyKey)
     const repeated = await this.registered.find(principalId, userCertDigest(issued))
     if (repeated !== undefined && equalBytes(repeated.certificate, issued)) {
