@@ -9,6 +9,7 @@ import { runLoad, type LoadResult } from './load.js'
 import { measureSealing } from './seal-cost.js'
 import { startMeasuredServer, type MeasuredServer } from './measured-server.js'
 import { residentMiB } from './process-usage.js'
+import { resetStatements, writeStatements } from './statements.js'
 import { subscriberKeys } from './subscriber-keys.js'
 
 const warmUp = 300
@@ -63,6 +64,8 @@ class Enrollments {
 
   private async level(concurrency: number, most: number): Promise<Omit<Observed, 'parameters'>> {
     const { database, pid } = this.server
+    const { profileDirectory: directory } = this.plan
+    if (directory !== undefined) await resetStatements(database)
     const residentAlong: { operations: number; miB: number }[] = []
     await database.checkpoint()
     const before = await database.size()
@@ -71,6 +74,9 @@ class Enrollments {
       if (done % residentEvery === 0) residentAlong.push({ operations: done, miB: residentMiB(pid) })
     })
     const resident = residentMiB(pid)
+    if (directory !== undefined) {
+      await writeStatements(database, { directory, name: `${this.name}-${concurrency}`, operations: result.operations })
+    }
     await database.checkpoint()
     const stored = (await database.size()) - before
     const sizes = await this.rowSizes()

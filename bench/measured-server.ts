@@ -15,6 +15,7 @@ import { addPrincipal, issueToken } from '../apps/cli/src/administration/directo
 import { openInstallation, type Installation } from '../apps/cli/src/installation.js'
 import { openMeasuredDatabase, type MeasuredDatabase } from './measured-database.js'
 import { addOperator } from './operators.js'
+import { countStatements } from './statements.js'
 
 /** A server in a process of its own, with all roles, on an embedded database with durable commits. */
 export interface MeasuredServer {
@@ -43,7 +44,7 @@ export interface MeasuredServer {
 
 /** What may be done differently from a server as it is installed. */
 export interface MeasuredServerOptions {
-  /** Where the server writes a CPU profile when it ends. */
+  /** Where the server writes a CPU profile when it ends; its database then counts the statements. */
   readonly profileDirectory?: string | undefined
   /** Further settings, as YAML. */
   readonly settings?: string
@@ -76,7 +77,7 @@ export async function startMeasuredServer({
   for (const name of Object.keys(process.env)) if (name.startsWith('CERTKEEP_')) delete process.env[name]
   process.env['CERTKEEP_HOME'] = home
   // Held to the end, so that the database server outlives each of the steps.
-  const installation = await openInstallation(loadConfig(process.env), () => undefined)
+  let installation = await openInstallation(loadConfig(process.env), () => undefined)
   let child: ChildProcess | undefined
   const stop = async (): Promise<void> => {
     await end(child)
@@ -85,6 +86,11 @@ export async function startMeasuredServer({
     rmSync(home, { recursive: true, force: true })
   }
   try {
+    if (profileDirectory !== undefined) {
+      await countStatements(installation.owner)
+      await installation.close()
+      installation = await openInstallation(loadConfig(process.env), () => undefined)
+    }
     const { root, tokens } = await furnish(installation, home)
     await prepare?.(installation.owner)
     child = spawnServer(home, profileDirectory)
@@ -150,7 +156,7 @@ async function furnish(
 function spawnServer(home: string, profileDirectory: string | undefined): ChildProcess {
   const main = join(import.meta.dirname, '..', 'apps', 'cli', 'src', 'main.js')
   const profile = profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`]
-  return spawn(process.execPath, ['--max-semi-space-size=8', ...profile, main, 'serve'], {
+  return spawn(process.execPath, ['--max-semi-space-size=64', ...profile, main, 'serve'], {
     env: process.env,
     stdio: ['ignore', openSync(logIn(home), 'a', 0o600), 'pipe']
   })

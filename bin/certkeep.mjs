@@ -24,7 +24,7 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
     )
     process.exit(1)
   }
-  const child = spawn(pinned, ['--max-semi-space-size=8', main, ...process.argv.slice(2)], { stdio: 'inherit' })
+  const child = spawn(pinned, ['--max-semi-space-size=64', main, ...process.argv.slice(2)], { stdio: 'inherit' })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 143)))
 }

@@ -95,6 +95,32 @@ describe('a submission', () => {
   })
 })
 
+describe('submissions that come together', () => {
+  it('are each recorded with their own envelope and event, and what the database refuses takes no other with it', async () => {
+    const given = Array.from({ length: 21 }, (_, index) => ({
+      request: requestSample(setting, { requestAttributes: `Number:${index}`, flags: index === 5 ? 2 ** 70 : index }),
+      envelope: { ...envelope, envelope: randomBytes(1000 + index) }
+    }))
+    const settled = await Promise.allSettled(
+      given.map(one => requests.submit(one.request, one.envelope, { actor: `EXAMPLE\\${one.request.flags}` }))
+    )
+    expect(settled.flatMap(({ status }, index) => (status === 'rejected' ? [index] : []))).toEqual([5])
+    const owner = await database.open('owner')
+    for (const [index, outcome] of settled.entries()) {
+      if (outcome.status === 'rejected') continue
+      const { id } = outcome.value
+      expect(outcome.value).toEqual({ id, state: 'received', fresh: true })
+      expect((await requests.get(id)).rawRequest).toEqual(given[index]?.request.rawRequest)
+      expect(await eventsOf(id)).toMatchObject([{ action: 'request.submitted', actor: `EXAMPLE\\${index}` }])
+      const kept = await owner.dataSource.query(
+        'SELECT envelope FROM certkeep.archived_key_envelope WHERE request_id = $1',
+        [id]
+      )
+      expect(kept).toEqual([{ envelope: given[index]?.envelope.envelope }])
+    }
+  })
+})
+
 describe('the same request again', () => {
   it('is one request for 20 parallel calls under one idempotency key', async () => {
     const request = requestSample(setting, { idempotencyKey: 'twenty' })

@@ -2,6 +2,7 @@ import type { CaId } from '@app/core'
 import { type DataSource, IsNull, Not } from 'typeorm'
 import { appendChange } from './audit-log.js'
 import type { AuditDetail, Because } from './audit-row.js'
+import { findInBatches } from './batches.js'
 import type { CaCertificateRow, CaCertificateVersion, CaRow, InstalledCaCertificate } from './ca-row.js'
 import { caCertificateEntity, caEntity, caTemplateEntity } from './entities.js'
 import { selectList } from './entity.js'
@@ -60,6 +61,11 @@ const FIND_CURRENT: Statement = {
 
 /** Certificate authorities. */
 export class CaStore {
+  private readonly named = findInBatches(
+    (names: readonly string[]) => this.findAllByName(names),
+    name => name
+  )
+
   constructor(private readonly dataSource: DataSource) {}
 
   /** For the authority. Throws `conflict` when a CA has the name in one of its three forms. */
@@ -85,7 +91,12 @@ export class CaStore {
 
   /** By its name, its sanitized or its short name, in this order, whatever the case (MS-WCCE 3.2.1.4.2.1.1). */
   findByName(name: string): Promise<CaRow | undefined> {
-    return queryOne<CaRow>(this.dataSource, undefined, FIND_BY_NAME, [name])
+    return this.named(name)
+  }
+
+  private async findAllByName(names: readonly string[]): Promise<ReadonlyMap<unknown, CaRow>> {
+    const rows = await Promise.all(names.map(name => queryOne<CaRow>(this.dataSource, undefined, FIND_BY_NAME, [name])))
+    return new Map(rows.flatMap((row, index) => (row === undefined ? [] : [[names[index], row]])))
   }
 
   /** For the authority. Throws `conflict` when the CA has a certificate of that index. */

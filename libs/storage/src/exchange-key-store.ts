@@ -1,12 +1,13 @@
 import type { AuditVerb } from '@app/audit'
-import type { CaId, ExchangeKeyId, RequestId } from '@app/core'
+import { toHex, type CaId, type ExchangeKeyId, type RequestId } from '@app/core'
 import { type DataSource, In } from 'typeorm'
 import type { ExchangeKeyRow } from './archive-row.js'
 import { appendChange } from './audit-log.js'
 import type { Because } from './audit-row.js'
+import { findInBatches } from './batches.js'
 import { exchangeKeyEntity } from './entities.js'
 import { selectList } from './entity.js'
-import { queryOne, type Statement } from './sql.js'
+import { query, queryOne, type Statement } from './sql.js'
 import { managerOf, translated, type Unit, within } from './unit.js'
 
 /** An exchange key that has just been generated or imported. */
@@ -32,7 +33,8 @@ const FIND_BY_RECIPIENT: Statement = {
   name: 'exchange_key_by_recipient',
   text: `
     SELECT ${selectList(exchangeKeyEntity, 'k')} FROM certkeep.exchange_key AS k
-    WHERE k.issuer = $1 AND k.serial_number = $2`
+    JOIN unnest($1::bytea[], $2::bytea[]) AS n (issuer, serial_number)
+      ON k.issuer = n.issuer AND k.serial_number = n.serial_number`
 }
 
 /** Signed with the CA's present key: after a renewal with a new one, clients no longer trust the old for long. */
@@ -49,6 +51,8 @@ const FIND_CURRENT: Statement = {
 
 /** The keys that clients wrap their private keys to. Every move of a state is compare-and-set and audited. */
 export class ExchangeKeyStore {
+  private readonly named = findInBatches((names: readonly CertificateName[]) => this.findAllNamed(names), textOf)
+
   constructor(private readonly dataSource: DataSource) {}
 
   /** For the archive. */
@@ -89,7 +93,13 @@ export class ExchangeKeyStore {
 
   /** By what a RecipientInfo names (RFC 5652, 6.2.1); in any state, so that a destroyed one is told from an unknown one. */
   findByRecipient(issuer: Uint8Array, serialNumber: Uint8Array): Promise<ExchangeKeyRow | undefined> {
-    return queryOne<ExchangeKeyRow>(this.dataSource, undefined, FIND_BY_RECIPIENT, [issuer, serialNumber])
+    return this.named({ issuer, serialNumber })
+  }
+
+  private async findAllNamed(names: readonly CertificateName[]): Promise<ReadonlyMap<unknown, ExchangeKeyRow>> {
+    const values = [names.map(({ issuer }) => issuer), names.map(({ serialNumber }) => serialNumber)]
+    const rows = await query<ExchangeKeyRow>(this.dataSource, undefined, FIND_BY_RECIPIENT, values)
+    return new Map(rows.map(row => [textOf(row), row]))
   }
 
   /** generated to requested: its certificate has been asked for. Whether it moved. */
@@ -137,6 +147,16 @@ export class ExchangeKeyStore {
       return true
     })
   }
+}
+
+/** What a certificate is named by. */
+interface CertificateName {
+  readonly issuer: Uint8Array | null
+  readonly serialNumber: Uint8Array | null
+}
+
+function textOf({ issuer, serialNumber }: CertificateName): string {
+  return `${toHex(issuer ?? new Uint8Array())} ${toHex(serialNumber ?? new Uint8Array())}`
 }
 
 interface KeyMove {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { SYSTEM_ACCOUNT, SYSTEM_PRINCIPAL, type CaId } from '@app/core'
-import type { NewRequest } from './request-submission.js'
+import type { NewRequest } from './submission-row.js'
 
 /** A request that the installation makes for itself. */
 export interface InternalRequest {

@@ -1,7 +1,8 @@
-import type { PrincipalId } from '@app/core'
+import { toHex, type PrincipalId } from '@app/core'
 import { type DataSource, IsNull, MoreThan } from 'typeorm'
 import { appendChange, type Change } from './audit-log.js'
 import type { Because } from './audit-row.js'
+import { findInBatches } from './batches.js'
 import { credentialEntity, enrollmentSecretEntity, principalEntity } from './entities.js'
 import { pickPrefixed, selectList, selectPrefixed } from './entity.js'
 import { allocateSid, joinGroups, lockGroups, reserveSid } from './group-membership.js'
@@ -62,12 +63,16 @@ const FIND_BY_TOKEN: Statement = {
     SELECT ${selectPrefixed(credentialEntity, 'c', 'credential')}, ${selectPrefixed(principalEntity, 'p', 'principal')}
     FROM certkeep.credential AS c
     JOIN certkeep.principal AS p ON p.id = c.principal_id
-    WHERE c.token_hash = $1 AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $2)
-      AND p.disabled_at IS NULL`
+    WHERE c.token_hash = ANY ($1::bytea[]) AND c.revoked_at IS NULL AND p.disabled_at IS NULL`
 }
 
 /** Principals, their credentials and their enrollment secrets. What changes them is for the console. */
 export class PrincipalStore {
+  private readonly authenticated = findInBatches(
+    (hashes: readonly Uint8Array[]) => this.findAllByToken(hashes),
+    hash => toHex(hash)
+  )
+
   constructor(private readonly dataSource: DataSource) {}
 
   /**
@@ -162,12 +167,19 @@ export class PrincipalStore {
    * disabled principal.
    */
   async findByToken(tokenHash: Uint8Array, now: Date): Promise<Authenticated | undefined> {
-    const joined = await queryOne<object>(this.dataSource, undefined, FIND_BY_TOKEN, [tokenHash, now])
-    if (joined === undefined) return undefined
-    return {
+    const found = await this.authenticated(tokenHash)
+    const end = found?.credential.expiresAt ?? null
+    return end === null || end > now ? found : undefined
+  }
+
+  /** By the token's hash in hexadecimal digits; those past their end too. */
+  private async findAllByToken(hashes: readonly Uint8Array[]): Promise<ReadonlyMap<string, Authenticated>> {
+    const rows = await query<object>(this.dataSource, undefined, FIND_BY_TOKEN, [hashes])
+    const found = rows.map(joined => ({
       principal: pickPrefixed(principalEntity, joined, 'principal'),
       credential: pickPrefixed(credentialEntity, joined, 'credential')
-    }
+    }))
+    return new Map(found.map(one => [toHex(one.credential.tokenHash), one]))
   }
 
   /** Revoked ones too, the oldest first. */

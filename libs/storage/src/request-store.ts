@@ -9,6 +9,7 @@ import {
 } from '@app/core'
 import type { DataSource } from 'typeorm'
 import type { Because } from './audit-row.js'
+import { findInBatches } from './batches.js'
 import { requestEntity } from './entities.js'
 import { selectList } from './entity.js'
 import { Conditions, type Page, pageOf } from './page.js'
@@ -21,7 +22,8 @@ import {
   type RequestRow,
   type RequestSummary
 } from './request-row.js'
-import { type NewEnvelope, type NewRequest, type Submitted, submitRequest } from './request-submission.js'
+import { type Submitted, Submissions } from './request-submission.js'
+import type { NewEnvelope, NewRequest } from './submission-row.js'
 import { statesCondition } from './request-states.js'
 import { query, queryOne, type Statement } from './sql.js'
 import { storableJson } from './text.js'
@@ -43,13 +45,13 @@ const FIND: Statement = {
   text: `SELECT ${selectList(requestEntity, 'r')} FROM certkeep.request AS r WHERE r.id = $1`
 }
 
-const FIND_OUTCOME: Statement = {
-  name: 'request_outcome',
+const FIND_OUTCOMES: Statement = {
+  name: 'request_outcomes',
   text: `
     SELECT ${selectList(requestEntity, 'r', REQUEST_OUTCOME_COLUMNS)}, c.serial_number AS "serialNumber"
     FROM certkeep.request AS r
     LEFT JOIN certkeep.certificate AS c ON c.request_id = r.id AND c.state = 'issued'
-    WHERE r.id = $1`
+    WHERE r.id = ANY ($1::integer[])`
 }
 
 const LEASE: Statement = {
@@ -69,7 +71,15 @@ const COUNT: Statement = { text: `SELECT state, count(*) AS count FROM certkeep.
 
 /** Requests. Every change of a state is compare-and-set and brings exactly one audit event with it. */
 export class RequestStore {
-  constructor(private readonly dataSource: DataSource) {}
+  private readonly submissions: Submissions
+  private readonly outcomes = findInBatches(
+    (ids: readonly RequestId[]) => this.findOutcomes(ids),
+    id => id
+  )
+
+  constructor(private readonly dataSource: DataSource) {
+    this.submissions = new Submissions(dataSource)
+  }
 
   /**
    * Records a request, durably once it returns, with its envelope and its audit event. The same bytes again, or under the
@@ -77,7 +87,7 @@ export class RequestStore {
    * for a key that the requester used for other bytes and `replayed_transaction` for such a transaction id.
    */
   submit(request: NewRequest, envelope: NewEnvelope | undefined, because: Because): Promise<Submitted> {
-    return submitRequest(this.dataSource, request, envelope, because)
+    return this.submissions.submit({ request, envelope, because })
   }
 
   find(id: RequestId): Promise<RequestRow | undefined> {
@@ -93,9 +103,14 @@ export class RequestStore {
 
   /** What there is to tell of a request, without what it is made of. Throws `not_found`. */
   async getOutcome(id: RequestId): Promise<RequestOutcome> {
-    const outcome = await queryOne<RequestOutcome>(this.dataSource, undefined, FIND_OUTCOME, [id])
+    const outcome = await this.outcomes(id)
     if (outcome === undefined) throw unknownRequest(id)
     return outcome
+  }
+
+  private async findOutcomes(ids: readonly RequestId[]): Promise<ReadonlyMap<unknown, RequestOutcome>> {
+    const rows = await query<RequestOutcome>(this.dataSource, undefined, FIND_OUTCOMES, [ids])
+    return new Map(rows.map(row => [row.id, row]))
   }
 
   /** Newest first; the cursor is the number of the last one seen. */

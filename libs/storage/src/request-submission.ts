@@ -1,61 +1,10 @@
 import { AppError, equalBytes, type RequestId, type RequestState } from '@app/core'
 import type { DataSource } from 'typeorm'
-import type { EnvelopeRow } from './archive-row.js'
-import type { Because } from './audit-row.js'
+import { inBatches } from './batches.js'
 import { snakeCase } from './entity.js'
-import type { RequestRow } from './request-row.js'
 import { query, queryOne, type Statement } from './sql.js'
-import { storableJson, storableText } from './text.js'
-
-/** The columns that a submission fills, in the order of the statement's parameters. */
-const COLUMNS = [
-  'caId',
-  'state',
-  'format',
-  'dialect',
-  'rawRequest',
-  'requestDigest',
-  'requestAttributes',
-  'flags',
-  'rowFlags',
-  'requesterId',
-  'requesterName',
-  'callerId',
-  'callerName',
-  'subject',
-  'publicKey',
-  'keyId',
-  'templateName',
-  'carriesKey',
-  'keyHashAlgorithm',
-  'keyHash',
-  'proofDigest',
-  'bodyPartId',
-  'transactionId',
-  'senderNonce',
-  'idempotencyKey',
-  'submittedAt',
-  'failureCode',
-  'failureMessage',
-  'dispositionMessage'
-] as const satisfies readonly (keyof RequestRow)[]
-
-/** A request that is about to be recorded. `received` has no failure, the other two states have one. */
-export interface NewRequest extends Pick<RequestRow, Exclude<(typeof COLUMNS)[number], BinaryColumn | 'state'>> {
-  readonly state: 'received' | 'denied' | 'failed'
-  readonly rawRequest: Uint8Array
-  readonly requestDigest: Uint8Array
-  readonly publicKey: Uint8Array | null
-  readonly keyId: Uint8Array | null
-  readonly keyHash: Uint8Array | null
-  readonly transactionId: Uint8Array | null
-  readonly senderNonce: Uint8Array | null
-}
-
-type BinaryColumn = 'rawRequest' | 'requestDigest' | 'publicKey' | 'keyId' | 'keyHash' | 'transactionId' | 'senderNonce'
-
-/** The archived key that came with a request. */
-export type NewEnvelope = Pick<EnvelopeRow, 'placement'> & { readonly envelope: Uint8Array }
+import { batchSizeFor, insertTogether, isBatchable } from './submission-batches.js'
+import { COLUMNS, storable, submissionValues, type NewRequest, type Submission } from './submission-row.js'
 
 /** What became of a submission. */
 export interface Submitted {
@@ -125,35 +74,58 @@ const FIND_EARLIER: Statement = {
 /** An earlier request may fail, and so give way, between the two statements; each round needs another such one. */
 const ROUNDS = 5
 
-/** See `RequestStore.submit`. */
-export async function submitRequest(
-  dataSource: DataSource,
-  request: NewRequest,
-  envelope: NewEnvelope | undefined,
-  because: Because
-): Promise<Submitted> {
-  if (envelope !== undefined && request.state !== 'received') {
-    throw new AppError('internal', `A request that is ${request.state} keeps no archived key.`)
-  }
-  const values = [
-    ...COLUMNS.map(column => storable(request[column])),
-    storableText(because.actor),
-    storableJson(because.detail ?? {}),
-    ...(envelope === undefined ? [] : [envelope.envelope, envelope.placement])
-  ]
-  const statement = envelope === undefined ? INSERT : INSERT_ENVELOPED
-  for (let round = 0; round < ROUNDS; round++) {
-    const inserted = await queryOne<{ readonly id: RequestId }>(dataSource, undefined, statement, values)
-    if (inserted !== undefined) return { id: inserted.id, state: request.state, fresh: true }
-    const earlier = await findEarlier(dataSource, request)
-    if (earlier !== undefined) return earlier
-  }
-  throw new AppError('unavailable', 'Requests like this one come and go too fast to record it; try again.')
-}
+type Outcome = PromiseSettledResult<RequestId | undefined>
 
-/** Much of the text is what a stranger put into the request. */
-function storable(value: NewRequest[keyof NewRequest]): unknown {
-  return typeof value === 'string' ? storableText(value) : value
+/** Records requests, those together that come together; see `RequestStore.submit`. */
+export class Submissions {
+  private readonly plain = this.together(false)
+  private readonly enveloped = this.together(true)
+
+  constructor(private readonly dataSource: DataSource) {}
+
+  async submit(submission: Submission): Promise<Submitted> {
+    const { request, envelope } = submission
+    if (envelope !== undefined && request.state !== 'received') {
+      throw new AppError('internal', `A request that is ${request.state} keeps no archived key.`)
+    }
+    for (let round = 0; round < ROUNDS; round++) {
+      const id = await this.insert(submission)
+      if (id !== undefined) return { id, state: request.state, fresh: true }
+      const earlier = await findEarlier(this.dataSource, request)
+      if (earlier !== undefined) return earlier
+    }
+    throw new AppError('unavailable', 'Requests like this one come and go too fast to record it; try again.')
+  }
+
+  private async insert(submission: Submission): Promise<RequestId | undefined> {
+    if (!isBatchable(submission)) return this.insertOne(submission)
+    const insertion = submission.envelope === undefined ? this.plain : this.enveloped
+    const outcome = await insertion(submission)
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  }
+
+  private together(isEnveloped: boolean): (submission: Submission) => Promise<Outcome> {
+    const each = (batch: readonly Submission[]): Promise<readonly Outcome[]> =>
+      Promise.allSettled(batch.map(submission => this.insertOne(submission)))
+    return inBatches(batchSizeFor, async batch => {
+      if (batch.length === 1) return each(batch)
+      try {
+        const ids = await insertTogether(this.dataSource, batch, isEnveloped)
+        return ids.map(value => ({ status: 'fulfilled', value }))
+      } catch {
+        // One that the database refuses takes no other with it. Whatever was recorded after all is found again.
+        return each(batch)
+      }
+    })
+  }
+
+  private async insertOne(submission: Submission): Promise<RequestId | undefined> {
+    const statement = submission.envelope === undefined ? INSERT : INSERT_ENVELOPED
+    const values = submissionValues(submission)
+    const inserted = await queryOne<{ readonly id: RequestId }>(this.dataSource, undefined, statement, values)
+    return inserted?.id
+  }
 }
 
 interface Earlier {
