@@ -1,3 +1,4 @@
+import { DerReader, encodeInteger, encodeOctetString, encodeSequence } from '@app/der'
 import { describe, expect, it } from 'vitest'
 import { DECODERS } from '../helpers/decoders.js'
 import { Coverage } from './coverage.js'
@@ -32,6 +33,23 @@ describe('a decoder', () => {
       expect(await tryChanges(decoder, seed, isSlow ? CHANGES / 10 : CHANGES)).toEqual([])
     }
   )
+})
+
+describe('the fuzzer', () => {
+  it('finds a defect behind the right structure', async () => {
+    const seed = encodeSequence(encodeInteger(5), encodeSequence(encodeOctetString(Buffer.from('octets'))))
+    const read = (input: Uint8Array): void => {
+      const body = DerReader.over(input).sequence('sample')
+      body.integer('number')
+      const inner = body.sequence('inner')
+      const octets = inner.octetString('octets')
+      inner.end('inner')
+      body.end('sample')
+      if (octets.length < 6) throw new TypeError('planted')
+    }
+    const findings = await tryChanges({ name: 'planted', kind: 'der', read, seeds: [seed] }, 1, 500)
+    expect(findings.map(({ error }) => error)).toEqual([expect.stringMatching(/^TypeError: planted/)])
+  })
 })
 
 describe.runIf(minutes > 0)('a long run', () => {
