@@ -24,7 +24,7 @@ const MISSING_PRIVILEGE = '42501'
  * manage the roles.
  *
  * KNOWN GAP: the names are fixed and roles are the cluster's, so that two installations in one cluster share them and
- * take each other's passwords away. Each needs a cluster of its own.
+ * take each other's passwords away. Each needs a cluster of its own (docs/adr/0046-restoring-and-upgrading.md).
  */
 export async function ensureRoles(
   owner: ConnectionSettings,
