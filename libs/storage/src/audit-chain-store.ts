@@ -104,7 +104,7 @@ const STATUS: Statement = {
             AND NOT EXISTS (SELECT FROM certkeep.audit_link AS l WHERE l.seq = e.seq)) AS unlinked`
 }
 
-const LOCK_FILE: Statement = { text: 'SELECT pg_advisory_xact_lock(4812366209)' }
+const LOCK: Statement = { text: 'SELECT pg_advisory_xact_lock(4812366209)' }
 
 /** The chain over the audit log. Only the authority lengthens it; the console and the owner read it. */
 export class AuditChainStore {
@@ -153,10 +153,10 @@ export class AuditChainStore {
     return rows.flatMap(row => checkpointOf(row) ?? [])
   }
 
-  /** Runs work on the file of checkpoints while no other process of the installation does, on this machine or another. */
-  withCheckpointFile<T>(work: () => Promise<T>): Promise<T> {
+  /** For the authority. Works on what is kept outside of the database, while no other process of the installation does. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
     return inTransaction(this.dataSource, async unit => {
-      await query(this.dataSource, unit, LOCK_FILE, [])
+      await query(this.dataSource, unit, LOCK, [])
       return work()
     })
   }

@@ -39,13 +39,22 @@ export class AuditKeys {
     }
   }
 
+  /** Of several authorities that share a key store and start at once, one makes the key. */
   private async open(): Promise<OpenedKey> {
+    return (await this.own()) ?? this.chain.exclusively(async () => (await this.own()) ?? this.make())
+  }
+
+  private async own(): Promise<OpenedKey | undefined> {
     for (const row of (await this.chain.listKeys()).toReversed()) {
       const signer = await this.find(row.keyReference)
       // A row that names another key than the store has is not one that this authority wrote.
       if (signer === undefined || !equalBytes(signer.publicKey.raw, row.publicKey)) continue
       return { id: row.id, keyId: auditKeyId(row.publicKey), signer }
     }
+    return undefined
+  }
+
+  private async make(): Promise<OpenedKey> {
     const { reference, publicKey } = await this.keys.generate('p-256', 'audit')
     const key = { keyReference: reference, publicKey: publicKey.raw, createdAt: this.clock.now() }
     const id = await this.chain.addKey(key, because)

@@ -46,7 +46,7 @@ export class CheckpointArchive {
       const { position } = (this.state ??= await this.read(chainEnd))
       if ((await this.chain.listCheckpoints(position, 1)).length === 0) return
       // Processes that share a home share the file, and each line of it comes after the one before.
-      await this.chain.withCheckpointFile(() => this.append(chainEnd))
+      await this.chain.exclusively(() => this.append(chainEnd))
     }
   }
 
