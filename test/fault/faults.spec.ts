@@ -30,5 +30,5 @@ it(
     }
     expect(reports.flatMap(({ seed, breaches }) => breaches.map(breach => ({ seed, ...breach })))).toEqual([])
   },
-  (seconds + 180 * runs) * 1000
+  (3 * seconds + 300 * runs) * 1000
 )
