@@ -32,7 +32,6 @@ export type Entry =
   | { readonly op: 'package'; readonly recoveryId: number; readonly requestId: number; readonly digest: string }
   /** Whether the key that was recovered is the one that was archived. */
   | { readonly op: 'recovered'; readonly recoveryId: number; readonly requestId: number; readonly isSame: boolean }
-  | { readonly op: 'message'; readonly messageId: string; readonly outcome: 'sent' | 'received' }
   /** An operation that did not come to its end in time, or that ended in a way that is no client's fault. */
   | { readonly op: 'stuck'; readonly what: string; readonly why: string }
   /** What the nemesis saw that must not be, such as a process that ended by itself. */

@@ -17,7 +17,7 @@ function pointsOf(role: string, points: readonly string[]): readonly string[] {
 
 /** The first part of a point's name tells whose it is. */
 const POINTS_OF_ROLE: Readonly<Record<string, readonly string[]>> = {
-  front: ['submit', 'withdraw', 'message', 'transaction'],
+  front: ['submit', 'withdraw', 'transaction'],
   console: ['decide', 'revoke', 'recovery', 'release', 'deliver', 'transaction'],
   authority: ['evaluate', 'issue', 'respond', 'crl', 'audit', 'package', 'transaction'],
   archive: ['seal', 'recover', 'transaction']
