@@ -44,6 +44,7 @@ import { TakeForeignCertificates1795231802000 } from './1795231802000-take-forei
 import { ReadLdap1795231803000 } from './1795231803000-read-ldap.js'
 import { HoldSecurityContexts1795231810000 } from './1795231810000-hold-security-contexts.js'
 import { CountMessageBytes1795231811000 } from './1795231811000-count-message-bytes.js'
+import { KeepSentMessages1795231812000 } from './1795231812000-keep-sent-messages.js'
 import { QueueCalls1795231820000 } from './1795231820000-queue-calls.js'
 import { MendPurges1795231840000 } from './1795231840000-mend-purges.js'
 import { CountNoRevokedAgents1795231841000 } from './1795231841000-count-no-revoked-agents.js'
@@ -99,6 +100,7 @@ export const migrations = [
   ReadLdap1795231803000,
   HoldSecurityContexts1795231810000,
   CountMessageBytes1795231811000,
+  KeepSentMessages1795231812000,
   QueueCalls1795231820000,
   MendPurges1795231840000,
   CountNoRevokedAgents1795231841000,

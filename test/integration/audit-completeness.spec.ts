@@ -53,6 +53,8 @@ const WITHOUT_EVENT: Readonly<Record<string, string>> = {
   'MessageQueueStore.keep': 'how long the receiver of a temporary queue may be silent',
   'MessageStore.move': 'the same',
   'MessageStore.remove': 'the same',
+  'SentMessageStore.keep': 'the same',
+  'SentMessageStore.purge': 'the same: copies that nobody but their sender sees',
   'LdapEntryStore.put': 'what the LDAP server has; the accounts that follow from it have their events',
   'LdapRunStore.schedule': 'a clock; the accounts that a run changes have their events',
   'LdapRunStore.claim': 'the same',

@@ -213,6 +213,8 @@ describe('the API document', () => {
         `POST ${mq}/queues/{queue}/batches`,
         `POST ${mq}/security-contexts`,
         `POST ${mq}/token`,
+        `GET ${mq}/journal`,
+        `DELETE ${mq}/journal`,
         `GET ${mq}/dead-letter`,
         `GET ${mq}/queues`,
         `GET ${mq}/queues/{queue}`,

@@ -401,6 +401,20 @@ describe('a batch', () => {
     expect({ waiting: information.owned?.waitingBytes, kept: information.owned?.keptBytes }).toEqual(counted)
     await receiver.queues.purge(small)
     expect((await receiver.queues.get(small)).owned?.waitingBytes).toBe(0)
+    // Its sender keeps copies of what arrived, where it asks for them.
+    const copied = await sender.queues.sendAll(
+      queue,
+      [1, 2, 3].map(journal => ({ body: Buffer.from(`copy ${journal}`), journal }))
+    )
+    const page = await sender.queues.listSent({ limit: 1 })
+    expect(page).toMatchObject({ items: [{ queue, messageId: copied[2] }] })
+    const next = await sender.queues.listSent({ limit: 1, cursor: page.next ?? 0 })
+    expect(next).toMatchObject({ items: [{ messageId: copied[1], level: 'none' }] })
+    expect(next).not.toHaveProperty('next')
+    expect((await admin.queues.listSent()).items).toEqual([])
+    await sender.queues.purgeSent()
+    expect((await sender.queues.listSent()).items).toEqual([])
+    expect(await receive()).toHaveLength(3)
     // None of a batch with one that is no message.
     const envelope = await sender.queues.seal(queue, Buffer.from('x'))
     const post = await call({

@@ -43,6 +43,7 @@ const CARRIERS = {
 /** Messages that accounts send each other, as their senders sealed them; nothing of the archive. */
 const MESSAGES = {
   'GET /api/v1/mq/dead-letter': ['items.envelope'],
+  'GET /api/v1/mq/journal': ['items.envelope'],
   'GET /api/v1/mq/queues/{queue}/messages': ['items.envelope'],
   'GET /api/v1/mq/queues/{queue}/{kept}': ['items.envelope'],
   'POST /api/v1/mq/queues/{queue}/receive': ['items.envelope']

@@ -342,6 +342,7 @@ describe('a table', () => {
       sealed_key_agent: 'archive',
       security_context: 'front',
       self_issued_certificate: 'authority front',
+      sent_message: 'front',
       status_change: 'authority',
       template: 'archive authority console front',
       webhook: 'console front',

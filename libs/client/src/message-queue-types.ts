@@ -103,6 +103,20 @@ export interface KeptMessages {
   readonly next?: number
 }
 
+/** One page of copies of what was sent. */
+export interface SentMessages {
+  readonly items: readonly {
+    readonly id: number
+    readonly queue: string
+    readonly messageId: string
+    readonly level: MessageLevel
+    readonly envelope: string
+    readonly sentAt: string
+  }[]
+  /** The cursor of the next page; absent on the last. */
+  readonly next?: number
+}
+
 /** How messages are taken. */
 export interface ReceiveOptions {
   /** 1 to 32; 1 if absent. */

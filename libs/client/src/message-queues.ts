@@ -20,9 +20,11 @@ import type {
   ReceivedMessage,
   ReceiveOptions,
   SendOptions,
+  SentMessages,
   StoredMessage
 } from './message-queue-types.js'
 import { HeldSecurityContext } from './held-contexts.js'
+import { batchesOf, definedOnly } from './message-batches.js'
 import { MessageOpening, queuePath as at, QUEUES_PATH as base } from './message-opening.js'
 import type { SecurityContext } from './security-context.js'
 import { Transport } from './transport.js'
@@ -175,6 +177,16 @@ export class MessageQueues implements AsyncDisposable {
     return this.transport.json({ path: '/api/v1/mq/dead-letter', query })
   }
 
+  /** Copies of what the caller sent with `JOURNAL.JOURNAL`, of all queues, the newest first. */
+  listSent(query: { readonly limit?: number; readonly cursor?: number } = {}): Promise<SentMessages> {
+    return this.transport.json({ path: '/api/v1/mq/journal', query })
+  }
+
+  /** Empties the caller's journal. */
+  async purgeSent(): Promise<void> {
+    await this.transport.call({ method: 'DELETE', path: '/api/v1/mq/journal' })
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.transport.close()
   }
@@ -245,30 +257,4 @@ interface ReceivedAnswer {
   readonly lease: string
   readonly items: readonly StoredMessage[]
   readonly propertyStatus?: PropertyStatus
-}
-
-/** At most so many messages in a call, and so many characters of them, which every server takes. */
-const BATCH = { messages: 500, characters: 180_000 } as const
-
-function batchesOf<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
-  const batches: Item[][] = []
-  let room = 0
-  for (const item of items) {
-    const size = JSON.stringify(item).length
-    const last = batches.at(-1)
-    if (last === undefined || last.length >= BATCH.messages || size > room) {
-      batches.push([item])
-      room = BATCH.characters - size
-    } else {
-      last.push(item)
-      room -= size
-    }
-  }
-  return batches
-}
-
-type Defined<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> }
-
-function definedOnly<T extends object>(members: T): Defined<T> {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Defined<T>
 }

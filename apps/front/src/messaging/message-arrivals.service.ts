@@ -128,13 +128,18 @@ export class MessageArrivals {
         admitted.push(arrival)
       }
     }
-    const isTaken = await this.admit(unit, admitted, delivery)
+    const taken = await this.admit(unit, admitted, delivery)
     for (const [arrival, name] of refused) await this.refuse(unit, arrival, name, delivery)
-    return isTaken
+    await this.senders.keepCopies(unit, delivery.requester.principal.id, queue.name, taken)
+    return taken.length > 0
   }
 
-  private async admit(unit: Unit, arrivals: readonly Arrival[], delivery: Delivery): Promise<boolean> {
-    if (arrivals.length === 0) return false
+  private async admit(
+    unit: Unit,
+    arrivals: readonly Arrival[],
+    delivery: Delivery
+  ): Promise<readonly ParsedEnvelope[]> {
+    if (arrivals.length === 0) return []
     const { queue, requester, now } = delivery
     const remembered = arrivals.map(({ sender, messageId, envelope }) => {
       const until = new Date(arrivalDeadline(envelope.fields).getTime() + REMEMBERED_MILLISECONDS)
@@ -150,7 +155,7 @@ export class MessageArrivals {
       const ended = { queueName: queue.name, envelope, submittedBy: requester.principal.id }
       await this.endings.acknowledge(unit, ended, 'ACK_REACH_QUEUE')
     }
-    return taken.length > 0
+    return taken.map(({ envelope }) => envelope)
   }
 
   private async refuse(unit: Unit, arrival: Arrival, name: MessageClass, delivery: Delivery): Promise<void> {

@@ -1,17 +1,29 @@
 import { Inject, Injectable } from '@nestjs/common'
-import type { Clock } from '@app/core'
-import { QUEUE_RIGHT } from '@app/messaging'
-import { accountNameOf, CLOCK } from '@app/platform'
-import { MessageQueueStore, PrincipalStore, RegisteredCertificateStore, type Unit } from '@app/storage'
-import type { SenderView } from './messaging.schemas.js'
+import type { Clock, PrincipalId } from '@app/core'
+import { JOURNAL, QUEUE_RIGHT, type ParsedEnvelope } from '@app/messaging'
+import { accountNameOf, CLOCK, CONFIG, type Config } from '@app/platform'
+import {
+  MessageQueueStore,
+  PrincipalStore,
+  RegisteredCertificateStore,
+  SentMessageStore,
+  type Unit
+} from '@app/storage'
+import type { AuthenticatedRequester } from '../requester/requester.js'
+import type { KeptQuery, SenderView, SentMessagesView } from './messaging.schemas.js'
 
-/** What the directory says of the sender of a message. It is asked each time, so that what it says holds at once. */
+/**
+ * What the directory says of the sender of a message, asked each time, so that what it says holds at once; and the
+ * journal of who hands messages in.
+ */
 @Injectable()
 export class MessageSenders {
   constructor(
     private readonly registered: RegisteredCertificateStore,
     private readonly queues: MessageQueueStore,
     private readonly principals: PrincipalStore,
+    private readonly sent: SentMessageStore,
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock
   ) {}
 
@@ -38,5 +50,34 @@ export class MessageSenders {
     const principal = registered ? await this.principals.findBySid(sid) : undefined
     const mayWrite = await this.mayWrite(queueId, sid)
     return { registered, mayWrite, ...(principal === undefined ? {} : { name: accountNameOf(principal) }) }
+  }
+
+  /**
+   * Keeps copies of messages that arrived for who handed them in, where they ask for it (MQMSG_JOURNAL) and as far as there
+   * is room: no message fails for its copy. The last thing of a transaction.
+   */
+  async keepCopies(
+    unit: Unit,
+    principalId: PrincipalId,
+    queueName: string,
+    envelopes: readonly ParsedEnvelope[]
+  ): Promise<void> {
+    const sentAt = this.clock.now()
+    const copies = envelopes
+      .filter(({ fields }) => (fields.journal & JOURNAL.JOURNAL) !== 0)
+      .map(({ text, level, fields: { messageId } }) => ({ queueName, messageId, level, envelope: text, sentAt }))
+    await this.sent.keep(unit, principalId, copies, this.config.messaging.queueBytes)
+  }
+
+  /** The caller's journal, the newest first. */
+  async listCopies({ principal }: AuthenticatedRequester, { limit, cursor }: KeptQuery): Promise<SentMessagesView> {
+    const { rows, next } = await this.sent.list(principal.id, limit, cursor)
+    const items = rows.map(({ queueName: queue, sentAt, ...row }) => ({ ...row, queue, sentAt: sentAt.toISOString() }))
+    return { items, ...(next === undefined ? {} : { next }) }
+  }
+
+  /** Empties the caller's journal. */
+  async purgeCopies({ principal }: AuthenticatedRequester): Promise<void> {
+    await this.sent.purge(principal.id)
   }
 }

@@ -23,6 +23,7 @@ import {
   senderBody,
   senderView,
   sentListView,
+  sentMessagesView,
   sentView,
   settleBody,
   type BatchBody,
@@ -34,6 +35,7 @@ import {
   type SenderBody,
   type SenderView,
   type SentListView,
+  type SentMessagesView,
   type SentView,
   type SettleBody
 } from './messaging.schemas.js'
@@ -164,6 +166,23 @@ export class MessagesController {
     @CurrentRequester() requester: AuthenticatedRequester
   ): Promise<MessageListView> {
     return this.reception.listOwn(requester, query)
+  }
+
+  @Get('journal')
+  @ApiOperation({ summary: 'Copies of what the caller sent with `journal` 2, of all queues' })
+  @ApiResponse({ status: 200, standardSchema: sentMessagesView })
+  listSent(
+    @Query({ schema: keptQuery }) query: KeptQuery,
+    @CurrentRequester() requester: AuthenticatedRequester
+  ): Promise<SentMessagesView> {
+    return this.senders.listCopies(requester, query)
+  }
+
+  @Delete('journal')
+  @HttpCode(204)
+  @ApiOperation({ summary: "Empty the caller's journal" })
+  purgeSent(@CurrentRequester() requester: AuthenticatedRequester): Promise<void> {
+    return this.senders.purgeCopies(requester)
   }
 
   private async takeAll(name: string, body: BatchBody, requester: AuthenticatedRequester): Promise<SentListView> {

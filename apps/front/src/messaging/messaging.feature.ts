@@ -1,4 +1,4 @@
-import { MessageQueueStore, MessageStore, RegisteredCertificateStore } from '@app/storage'
+import { MessageQueueStore, MessageStore, RegisteredCertificateStore, SentMessageStore } from '@app/storage'
 import { EndpointsController } from './endpoints.controller.js'
 import { MessageArrivals } from './message-arrivals.service.js'
 import { MessageCounts } from './message-counts.js'
@@ -37,4 +37,4 @@ export const messagingProviders = [
   TemporaryQueues
 ]
 
-export const messagingStores = [MessageQueueStore, MessageStore, RegisteredCertificateStore]
+export const messagingStores = [MessageQueueStore, MessageStore, RegisteredCertificateStore, SentMessageStore]

@@ -159,6 +159,21 @@ export const receivedView = z.object({
 /** Messages that are looked at. */
 export const messageListView = z.object({ items: z.array(messageView), next: z.number().optional() })
 
+/** Copies of messages that the caller sent. */
+export const sentMessagesView = z.object({
+  items: z.array(
+    z.object({
+      id: z.number(),
+      queue: z.string(),
+      messageId: z.string(),
+      level: z.enum(['none', 'integrity', 'privacy']),
+      envelope: z.string(),
+      sentAt: z.string()
+    })
+  ),
+  next: z.number().optional()
+})
+
 /** What became of a message that was taken: received, refused with a class, given back, or kept for longer. */
 export const settleBody = z.strictObject({
   lease: z.uuid(),
@@ -202,6 +217,7 @@ export type KeptQuery = z.infer<typeof keptQuery>
 export type MessageView = z.infer<typeof messageView>
 export type ReceivedView = z.infer<typeof receivedView>
 export type MessageListView = z.infer<typeof messageListView>
+export type SentMessagesView = z.infer<typeof sentMessagesView>
 export type SettleBody = z.infer<typeof settleBody>
 export type SenderBody = z.infer<typeof senderBody>
 export type SenderView = z.infer<typeof senderView>
