@@ -87,11 +87,11 @@ export class MessageQueues implements AsyncDisposable {
    * `MQ_ERROR_QUEUE_NOT_FOUND`.
    */
   async send(queue: string, body: Uint8Array, options: SendOptions = {}): Promise<string> {
-    const { level, signer, securityContext, ...properties } = options
+    const { level, signer, securityContext, encryptTo, ...properties } = options
     const [id = ''] = await this.sendAll(
       queue,
       [{ ...properties, body }],
-      definedOnly({ level, signer, securityContext })
+      definedOnly({ level, signer, securityContext, encryptTo })
     )
     return id
   }
