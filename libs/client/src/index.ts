@@ -44,6 +44,7 @@ export {
   type Registration
 } from './certificate-directory.js'
 export { verifyChain } from './chain.js'
+export { checkServerName } from './server-name.js'
 export * from './console/archived-keys.js'
 export * from './console/audit.js'
 export { Console } from './console/console.js'

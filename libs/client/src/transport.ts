@@ -1,5 +1,6 @@
 import { Agent, request as undiciRequest, type Dispatcher } from 'undici'
 import { AppError, ERROR_CODES, type ErrorCode } from '@app/core'
+import { checkServerName } from './server-name.js'
 
 /** How a caller proves who it is: a bearer token, or a client certificate with its key (PEM). */
 export type Credentials =
@@ -58,7 +59,9 @@ export class Transport {
         ? { cert: credentials.certificate, key: credentials.privateKey }
         : {}
     const trust = settings.trust === undefined ? {} : { ca: settings.trust }
-    this.agent = new Agent({ connect: { ...trust, ...identity, minVersion: 'TLSv1.2' } })
+    this.agent = new Agent({
+      connect: { ...trust, ...identity, minVersion: 'TLSv1.2', checkServerIdentity: checkServerName }
+    })
   }
 
   async call(call: Call): Promise<Answer> {
