@@ -55,14 +55,14 @@ export async function archiveKey(server: TestServer, owner?: TestPrincipal): Pro
 export async function approveAs(server: Pick<TestServer, 'operate'>, id: number, holder: AgentHolder) {
   await using console = server.operate(holder.person)
   const { held, recipient } = await console.recoveries.share(id)
-  if (held === undefined || recipient === undefined) return console.recoveries.approve(id)
+  if (held === undefined || recipient === undefined) return await console.recoveries.approve(id)
   const share = await transferPart({
     held,
     decrypter: decrypterOf(holder.privateKey),
     successor: decodeCertificate(recipient),
     entropy: freshEntropy
   })
-  return console.recoveries.approve(id, { share })
+  return await console.recoveries.approve(id, { share })
 }
 
 /** The private key that a package opens to, PKCS#8 in hexadecimal. */

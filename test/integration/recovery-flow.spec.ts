@@ -253,6 +253,29 @@ describe('between the approval and the release', () => {
     }
   })
 
+  it('an agent that is retired while its approval waits for another is told so', async () => {
+    const { id } = await console.recoveries.request(wanted())
+    const owner = (await server.database.open('owner')).dataSource.createQueryRunner()
+    await owner.startTransaction()
+    await owner.query('SELECT FROM certkeep.recovery WHERE id = $1 FOR UPDATE', [id])
+    const approving = approveAs(server, id, agent(0)).then(
+      () => undefined,
+      (error: unknown) => error
+    )
+    const blocked = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`
+    try {
+      await expect.poll(() => server.sql(blocked), { timeout: 10_000 }).not.toEqual([])
+      const retired = `UPDATE certkeep.recovery_agent SET state = 'retired', retired_at = now() WHERE id = $1`
+      await owner.query(retired, [agent(0).agentId])
+      await owner.commitTransaction()
+      expect(await approving).toMatchObject({ code: 'access_denied' })
+    } finally {
+      await owner.release()
+      const active = `UPDATE certkeep.recovery_agent SET state = 'active', retired_at = NULL WHERE id = $1`
+      await server.sql(active, [agent(0).agentId])
+    }
+  })
+
   it('whoever asked is an officer no more: nothing is released', async () => {
     const former = await server.addOperator('officer')
     await using asker = server.operate(former)

@@ -332,6 +332,20 @@ describe('a conflict of hardware identifiers', () => {
     expect(await confirm(call, sampleClient(7), original)).toMatchObject({ status: 3 })
     expect(await get(original)).toMatchObject({ netbiosName: 'HW2', status: 'registered' })
 
+    const blocked = await next(sampleClient(18), 'HW4')
+    await console.transaction(unit => clients.setBlocked(blocked.smsid, true, because, new Date(), unit))
+    await expect(conflicts.resolve(blocked.id, 'new', because)).rejects.toMatchObject({ code: 'conflict' })
+    expect(await get(blocked.smsid)).toMatchObject({ status: 'pending' })
+    await conflicts.resolve(blocked.id, 'keep', because)
+
+    // What was signed verifies no more: whoever sent it is told so, and does not wait for ever.
+    const changed = await next(sampleClient(19), 'HW5')
+    await server.sql(`UPDATE certkeep.registration_message SET signature = '00' WHERE state = 'held' AND smsid = $1`, [
+      changed.smsid
+    ])
+    await conflicts.resolve(changed.id, 'new', because)
+    expect(await get(changed.smsid)).toMatchObject({ status: 'rejected' })
+
     const beside = await next(sampleClient(10), 'HW3')
     await conflicts.resolve(beside.id, 'new', because)
     expect(await confirm(call, sampleClient(10), beside.smsid)).toMatchObject({ status: 0, smsid: beside.smsid })

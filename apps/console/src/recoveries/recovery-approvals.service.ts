@@ -27,7 +27,7 @@ export class RecoveryApprovals {
 
   /**
    * Approves, once for a person and an agent. Throws as
-   * `RecoveryApprovers.judge`, and `recovery_share_invalid` for a share that is not
+   * `RecoveryApprovers.judge`, also for what has changed meanwhile, and `recovery_share_invalid` for a share that is not
    * encrypted to the recipient alone. What is in it nobody here can tell.
    */
   async approve(id: number, body: ApprovalBody, operator: AuthenticatedOperator): Promise<RecoveryDetail> {
@@ -46,6 +46,14 @@ export class RecoveryApprovals {
     try {
       await this.database.transaction(unit => this.record(unit, approval))
     } catch (error) {
+      if (isAppError(error) && error.evidence['constraint'] === 'recovery_approver_is_agent') {
+        throw new AppError(
+          'access_denied',
+          `Agent ${agentId} cannot be used any more: it was retired or revoked meanwhile, or you lost the role.`,
+          { recoveryId: id },
+          { cause: error }
+        )
+      }
       if (!isAppError(error, 'conflict') || error.evidence['constraint'] === undefined) throw error
       throw new AppError(
         'approver_excluded',

@@ -61,7 +61,12 @@ export class ConflictResolution {
   private async apply(resolution: Resolution, parties: Parties, place: DecisionPlace, because: Because): Promise<void> {
     const { existing, newcomer, message } = parties
     const { unit } = place
-    if (resolution === 'new') return this.decisions.register(message, newcomer, place)
+    if (resolution === 'new') {
+      if (newcomer.blockedAt !== null || newcomer.status === 'rejected') {
+        throw new AppError('conflict', 'A client that is blocked or refused is not registered. Resolve it as "keep".')
+      }
+      return this.decisions.register(message, newcomer, place)
+    }
     if (resolution === 'keep') {
       // A registered client that only changed its hardware keeps what it was.
       if (newcomer.status === 'pending') {

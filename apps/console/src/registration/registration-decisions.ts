@@ -74,8 +74,9 @@ export class RegistrationDecisions {
   }
 
   /**
-   * Registers a client as a message says, whoever else has its hardware. Its account comes with the approval. Throws
-   * `conflict` when the client was moved meanwhile.
+   * Registers a client, which is locked, as a message says, whoever else has its hardware; refuses one that waits when the
+   * message does not verify any more. Its account comes with the approval. Throws `conflict` when another client has the
+   * key.
    */
   async register(message: RegistrationMessageRow, client: RegistrationRow, place: DecisionPlace): Promise<void> {
     const { unit } = place
@@ -87,6 +88,8 @@ export class RegistrationDecisions {
       const row = await this.rows.lock(client.smsid, unit)
       if (row !== undefined) await this.accounts.provide(row, voucherOf(message, place.site), because, unit)
       // failpoint: registration.account-provided
+    } else if (client.status === 'pending') {
+      await this.rows.reject(client, 'the message does not verify', because, this.clock.now(), unit)
     }
     await this.rows.settle(message, 'done', unit)
   }
