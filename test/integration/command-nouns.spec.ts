@@ -71,6 +71,7 @@ const NOUNS = [
   'key',
   'operator',
   'audit',
+  'message',
   'webhook'
 ]
 

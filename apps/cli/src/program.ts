@@ -16,6 +16,7 @@ import { registerEnroll } from './enroll.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js'
 import { registerKey } from './key.js'
 import { errorLine } from './output.js'
+import { registerMessage } from './message.js'
 import { registerQueue } from './queue.js'
 import { registerOperator } from './operator.js'
 import { registerRequest } from './request.js'
@@ -41,6 +42,7 @@ export function createProgram(): Command {
   registerOperator(program)
   registerTemplate(program)
   registerQueue(program)
+  registerMessage(program)
   registerClient(program)
   registerAudit(program)
   registerWebhook(program)
