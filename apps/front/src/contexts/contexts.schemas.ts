@@ -19,7 +19,7 @@ const key = {
 }
 
 /** A key that the server holds. */
-export const keyView = z.object(key)
+const keyView = z.object(key)
 
 /** A key that was made, and what its certificate is asked for with. */
 export const newKeyView = z.object({
@@ -66,7 +66,7 @@ const delegation = {
 }
 
 /** That an account may act for another. */
-export const delegationView = z.object(delegation)
+const delegationView = z.object(delegation)
 
 /** A delegation that was given. */
 export const newDelegationView = z.object({

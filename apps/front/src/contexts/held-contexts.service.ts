@@ -139,7 +139,7 @@ export class HeldContexts {
 }
 
 /** The error of a handle that is unknown, freed, expired or another's: nobody learns which. */
-export function badContext(): AppError {
+function badContext(): AppError {
   return new AppError('MQ_ERROR_BAD_SECURITY_CONTEXT', 'The security context is freed, expired or of somebody else.')
 }
 

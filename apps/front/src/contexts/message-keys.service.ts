@@ -16,7 +16,7 @@ import type { KeyBody, KeyView, NewKeyView } from './contexts.schemas.js'
 export const PASSPHRASE = Symbol('Passphrase')
 
 /** The machine whose internal certificates the server has the keys of. */
-export const SERVER_MACHINE = 'c0ffee00-6d71-4b65-8f00-5e72766572aa'
+const SERVER_MACHINE = 'c0ffee00-6d71-4b65-8f00-5e72766572aa'
 
 /** The numbers of an ECDSA signature over P-256, in octets. */
 const P256_OCTETS = 32

@@ -13,7 +13,7 @@ export interface AuthenticatedRequester extends AuthenticatedCaller {
 }
 
 /** An account that another acts for. */
-export interface Subject {
+interface Subject {
   readonly principal: PrincipalRow
   /** `DOMAIN\account` */
   readonly name: string
