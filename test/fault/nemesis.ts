@@ -7,7 +7,7 @@ import type { Fault, Outcome, Strike } from './fault.js'
 import type { World } from './world.js'
 
 /** How long a point is waited for before it is given up. */
-const POINT_MILLISECONDS = 3000
+const POINT_MILLISECONDS = 6000
 
 /** The points that a process of a role passes: those of its own sources and those of the libraries. */
 function pointsOf(role: string, points: readonly string[]): readonly string[] {
@@ -33,10 +33,11 @@ async function atPoint(
   const { role } = random.pick(world.processes)
   const [all, isPassed] = [pointsOf(role, points), (point: string) => world.passed.has(point)]
   const known = all.filter(isPassed)
-  const point = random.pick(known.length === 0 || random.next() < 0.2 ? all : known)
+  const point = random.pick(known.length === 0 || random.next() < 0.1 ? all : known)
   const processes = world.processes.filter(process => process.role === role)
   const before = world.struck.get(point) ?? 0
   const hit = random.between(1, 2)
+  await Promise.all(processes.map(process => process.untilReady()))
   for (const process of processes) process.order({ kind: 'arm', point, hit, fate })
   const deadline = performance.now() + POINT_MILLISECONDS
   while ((world.struck.get(point) ?? 0) === before && performance.now() < deadline) await sleep(20)
@@ -83,14 +84,20 @@ async function takeOver(world: World, random: SeededRandom, points: readonly str
   const role = random.pick(['authority', 'archive'])
   const [one, other] = world.processes.filter(process => process.role === role)
   if (one === undefined || other === undefined) return { target: role, hit: false }
+  await Promise.all([one.untilReady(), other.untilReady()])
   other.order({ kind: 'clock', milliseconds: 120_000 })
-  const point = random.pick(pointsOf(role, points).filter(name => !name.startsWith('transaction')))
+  const work = role === 'authority' ? ['issue', 'respond', 'crl'] : ['seal', 'recover']
+  const point = random.pick(points.filter(name => work.includes(name.split('.')[0] ?? '') && world.passed.has(name)))
   const before = world.struck.get(point) ?? 0
   one.order({ kind: 'arm', point, hit: 1, fate: { stallMilliseconds: random.between(1000, 4000) } })
-  await sleep(POINT_MILLISECONDS + 1000)
-  for (const process of [one, other]) process.order({ kind: 'disarm' })
+  const deadline = performance.now() + POINT_MILLISECONDS
+  while ((world.struck.get(point) ?? 0) === before && performance.now() < deadline) await sleep(20)
+  const isHit = (world.struck.get(point) ?? 0) > before
+  // Long enough for the other to find what the one has begun, and for the one to go on.
+  if (isHit) await sleep(5000)
+  one.order({ kind: 'disarm' })
   other.order({ kind: 'clock', milliseconds: 0 })
-  return { target: `${one.name} ${point}`, hit: (world.struck.get(point) ?? 0) > before }
+  return { target: `${one.name} ${point}`, hit: isHit }
 }
 
 /** Every kind of fault; the points are those of the fault build. */
