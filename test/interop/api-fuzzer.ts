@@ -20,7 +20,7 @@ export interface FuzzRun {
 }
 
 /** One kind of breach, and the operations that showed it. */
-export interface Breach {
+interface Breach {
   readonly title: string
   readonly operations: readonly string[]
 }
