@@ -30,7 +30,7 @@ import { startTestServer, type TestPrincipal, type TestServer } from '../helpers
 import { makePlainPostgres, startFromBackup, type PlainPostgres } from './plain-postgres.js'
 import { makeWorkDirectory, type WorkDirectory } from './work-directory.js'
 
-const patience = { timeout: 60_000, interval: 50 }
+const patience = { timeout: 120_000, interval: 100 }
 
 /** A way in which the database was saved, and what brings it back. */
 type Backup = 'base' | 'dump'
@@ -64,7 +64,7 @@ beforeAll(async () => {
   administrator = await server.addOperator('administrator')
   key = await archiveKey(server)
   await saveUnderLoad()
-}, 180_000)
+}, 400_000)
 
 afterAll(async () => {
   await server.stop()
@@ -79,7 +79,7 @@ async function saveUnderLoad(): Promise<void> {
     const who = await server.addPrincipal()
     while (!over.signal.aborted) {
       given.push((await enroll(server, who)).serialHex)
-      await sleep(50)
+      await sleep(250)
     }
   })
   await vi.waitUntil(() => given.length > 3, patience)

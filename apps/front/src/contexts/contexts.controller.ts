@@ -137,11 +137,11 @@ export class ContextsController {
   @ApiBody({ required: true, schema: { type: 'object' } })
   @ApiResponse({ status: 200, standardSchema: exchangedView })
   async exchange(
-    @Body() form: Buffer,
+    @Body() form: Buffer | undefined,
     @CurrentRequester() requester: AuthenticatedRequester,
     @Res({ passthrough: true }) reply: FastifyReply
   ): Promise<ExchangedView> {
     reply.header('cache-control', 'no-store')
-    return this.delegations.exchange(form.toString('latin1'), requester)
+    return this.delegations.exchange(form?.toString('latin1') ?? '', requester)
   }
 }
