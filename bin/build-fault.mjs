@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Makes dist-fault/ of dist/: the same program, in which every comment "// failpoint: NAME" is a call. What ships has none.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -22,9 +22,15 @@ const built = spawnSync(process.execPath, [join(root, 'bin', 'build.mjs'), '--if
 if (built.status !== 0) process.exit(built.status ?? 1)
 
 const [dist, fault] = [join(root, 'dist'), join(root, 'dist-fault')]
-rmSync(fault, { recursive: true, force: true })
+const made = join(fault, 'failpoints.json')
+const changed = Math.max(...[join(dist, '.built'), fileURLToPath(import.meta.url)].map(path => statSync(path).mtimeMs))
+const isMade = () => existsSync(made) && statSync(made).mtimeMs > changed
+// Processes may run what is there.
+if (isMade()) process.exit(0)
+
+const unfinished = `${fault}.${process.pid}`
 for (const path of filesBelow('dist', '.js')) {
-  const copy = path.replace(dist, fault)
+  const copy = path.replace(dist, unfinished)
   mkdirSync(dirname(copy), { recursive: true })
   writeFileSync(copy, readFileSync(path, 'utf8').replaceAll(mark, "$1globalThis.failpoint('$2');"))
 }
@@ -35,7 +41,15 @@ const twice = marked.filter((name, index) => marked.indexOf(name) !== index)
 const kept = new Set(marksIn(filesBelow('dist', '.js')))
 const lost = marked.filter(name => !kept.has(name))
 if (twice.length > 0 || lost.length > 0) {
+  rmSync(unfinished, { recursive: true })
   process.stderr.write(`Failpoints that are there twice: ${twice.join(', ')}; that were lost: ${lost.join(', ')}\n`)
   process.exit(1)
 }
-writeFileSync(join(fault, 'failpoints.json'), `${JSON.stringify(marked, undefined, 2)}\n`)
+writeFileSync(join(unfinished, 'failpoints.json'), `${JSON.stringify(marked, undefined, 2)}\n`)
+
+// Another process may have made it meanwhile.
+if (!isMade()) {
+  rmSync(fault, { recursive: true, force: true })
+  renameSync(unfinished, fault)
+}
+rmSync(unfinished, { recursive: true, force: true })
