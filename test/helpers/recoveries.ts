@@ -80,14 +80,14 @@ export function openPackage(
 
 /**
  * What must hold of every recovery in the database (I8): each query gives those that break it. A release rests on the
- * approvals of as many different people and agents as must, none of whom asked for it, and is told of once.
+ * approvals of as many different people and agents as must, none of whom asked for it, and is told of once. What came before
+ * what is told by the order of events, since the clock of a process may be set back.
  */
 const INVARIANTS = {
   'a release rests on enough distinct approvals, none of them of who asked': `
     SELECT r.id FROM certkeep.recovery AS r WHERE r.state = 'released' AND r.quorum > (
       SELECT count(DISTINCT a.principal_id) FROM certkeep.recovery_approval AS a
-      WHERE a.recovery_id = r.id AND a.agent_id = ANY (r.counted_agents) AND a.principal_id <> r.requester_id
-        AND a.at <= r.released_at)`,
+      WHERE a.recovery_id = r.id AND a.agent_id = ANY (r.counted_agents) AND a.principal_id <> r.requester_id)`,
   'a recovery is released at most once, and its event says so': `
     SELECT r.id FROM certkeep.recovery AS r WHERE (r.state = 'released')::integer <> (
       SELECT count(*) FROM certkeep.audit_event AS e
@@ -97,7 +97,8 @@ const INVARIANTS = {
     WHERE r.state <> 'released'`,
   'nothing was delivered that was not released before': `
     SELECT e.object_id FROM certkeep.audit_event AS e WHERE e.action = 'recovery.delivered' AND NOT EXISTS (
-      SELECT FROM certkeep.recovery AS r WHERE r.id::text = e.object_id AND r.released_at <= e.at)`,
+      SELECT FROM certkeep.audit_event AS o WHERE o.object_type = 'recovery' AND o.object_id = e.object_id
+        AND o.action = 'recovery.released' AND o.seq < e.seq)`,
   'every approval has one event': `
     SELECT a.recovery_id FROM certkeep.recovery_approval AS a GROUP BY a.recovery_id HAVING count(*) <> (
       SELECT count(*) FROM certkeep.audit_event AS e WHERE e.object_type = 'recovery'
