@@ -137,7 +137,7 @@ describe('a process for each role, each with a home and a database password of i
     const keys = Object.fromEntries(
       served.map(role => [role, existsSync(join(home(role), 'keys')) ? readdirSync(join(home(role), 'keys')) : []])
     )
-    expect(keys).toEqual({ front: [], console: [], authority: ['authority'], archive: ['archive'] })
+    expect(keys).toEqual({ front: ['front'], console: [], authority: ['authority'], archive: ['archive'] })
     const held = readdirSync(join(home('authority'), 'keys', 'authority'))
     expect(held.map(name => String(name.split('-')[0])).toSorted()).toEqual(['audit', 'ca'])
     expect(existsSync(join(home('front'), 'secrets'))).toBe(false)
