@@ -46,6 +46,7 @@ import { HoldSecurityContexts1795231810000 } from './1795231810000-hold-security
 import { CountMessageBytes1795231811000 } from './1795231811000-count-message-bytes.js'
 import { KeepSentMessages1795231812000 } from './1795231812000-keep-sent-messages.js'
 import { QueueCalls1795231820000 } from './1795231820000-queue-calls.js'
+import { CheckReferencesTogether1795231830000 } from './1795231830000-check-references-together.js'
 import { MendPurges1795231840000 } from './1795231840000-mend-purges.js'
 import { CountNoRevokedAgents1795231841000 } from './1795231841000-count-no-revoked-agents.js'
 import { MendReseals1795231842000 } from './1795231842000-mend-reseals.js'
@@ -102,6 +103,7 @@ export const migrations = [
   CountMessageBytes1795231811000,
   KeepSentMessages1795231812000,
   QueueCalls1795231820000,
+  CheckReferencesTogether1795231830000,
   MendPurges1795231840000,
   CountNoRevokedAgents1795231841000,
   MendReseals1795231842000,
