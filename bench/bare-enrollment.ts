@@ -4,7 +4,6 @@ import {
   createDecipheriv,
   createPrivateKey,
   createPublicKey,
-  generateKeyPairSync,
   privateDecrypt,
   publicEncrypt,
   randomBytes,
@@ -17,6 +16,7 @@ import { Batches } from './batches.js'
 import type { Reference } from './benchmark.js'
 import { runLoad, UNLIMITED } from './load.js'
 import { clientConfig, type MeasuredDatabase } from './measured-database.js'
+import { makeSubscriberKey, type SubscriberKey } from './subscriber-keys.js'
 
 /** How large the rows of an enrollment are, in bytes of what they mainly hold. */
 export interface RowSizes {
@@ -76,14 +76,23 @@ export interface BareLevel {
   readonly seconds: number
   readonly sizes: RowSizes
   readonly begins?: 'with-request' | 'with-decision'
+  readonly keys?: BareKeys
 }
+
+/** Of which kinds the keys are; RSA-2048 all of them unless said otherwise. Exchange keys and agents' are RSA-2048. */
+export interface BareKeys {
+  readonly ca: SubscriberKey
+  readonly subscriber: SubscriberKey
+}
+
+const RSA: BareKeys = { ca: 'rsa-2048', subscriber: 'rsa-2048' }
 
 /** Has bare enrollments done, as many at a time as the level has, after a second to get warm. */
 export async function measureBareEnrollment(
   database: MeasuredDatabase,
-  { concurrency, seconds, sizes, begins }: BareLevel
+  { concurrency, seconds, sizes, begins, keys = RSA }: BareLevel
 ): Promise<Reference> {
-  const bare = await openBareEnrollment(database, sizes, begins)
+  const bare = await openBareEnrollment(database, sizes, keys, begins)
   try {
     const limits = { concurrency, operationsOfWorker: UNLIMITED }
     await runLoad({ ...limits, seconds: 1 }, () => bare.operation())
@@ -108,6 +117,7 @@ export async function measureBareEnrollment(
 async function openBareEnrollment(
   database: MeasuredDatabase,
   sizes: RowSizes,
+  kinds: BareKeys,
   begins: 'with-request' | 'with-decision' = 'with-request'
 ): Promise<BareEnrollment> {
   const administration = new pg.Client(clientConfig(database.settings))
@@ -117,9 +127,9 @@ async function openBareEnrollment(
   const pool = new pg.Pool({ ...clientConfig({ ...database.settings, database: DATABASE }), max: POOL })
   await pool.query(TABLES)
   const archived = sizes.envelope > 0
-  const steps = stepsOf(pool, sizes)
+  const steps = stepsOf(pool, sizes, kinds)
   return {
-    what: describe(archived, begins),
+    what: describe(archived, begins, kinds),
     operation: () => enroll(steps, begins === 'with-decision' ? 0 : archived ? 2 : 1, archived),
     close: async () => {
       await pool.end()
@@ -129,11 +139,14 @@ async function openBareEnrollment(
   }
 }
 
-function describe(archived: boolean, begins: 'with-request' | 'with-decision'): string {
-  if (begins === 'with-decision') return '2 RSA-2048 signatures; 3 commits, those after the first for up to 32 at once'
+function describe(archived: boolean, begins: 'with-request' | 'with-decision', { ca, subscriber }: BareKeys): string {
+  const [signature, verification] = [ca, subscriber].map(kind => kind.toUpperCase())
+  if (begins === 'with-decision') {
+    return `2 ${signature} signatures; 3 commits, those after the first for up to 32 at once`
+  }
   return archived
-    ? '2 RSA-2048 verifications, 1 decryption, 1 comparison of the key pair, 3 encryptions to agents, 2 signatures; 4 commits, those after the first for up to 32 at once'
-    : '1 RSA-2048 verification, 2 signatures; 3 commits, those after the first for up to 32 at once'
+    ? `2 ${verification} verifications, 1 RSA-2048 decryption, 1 comparison of the key pair, 3 encryptions to agents, 2 ${signature} signatures; 4 commits, those after the first for up to 32 at once`
+    : `1 ${verification} verification, 2 ${signature} signatures; 3 commits, those after the first for up to 32 at once`
 }
 
 interface Steps {
@@ -150,8 +163,8 @@ async function enroll(steps: Steps, messages: number, archived: boolean): Promis
   await steps.issue.add(id)
 }
 
-function stepsOf(pool: pg.Pool, sizes: RowSizes): Steps {
-  const keys = makeKeys()
+function stepsOf(pool: pg.Pool, sizes: RowSizes, kinds: BareKeys): Steps {
+  const keys = makeKeys(kinds)
   return {
     keys,
     submit: async () => {
@@ -179,9 +192,13 @@ interface Keys {
   reseal(): void
 }
 
-function makeKeys(): Keys {
-  const [ca, exchange, subscriber] = [makeKey(), makeKey(), makeKey()]
-  const agents = [makeKey(), makeKey(), makeKey()].map(key => createPublicKey(key))
+function makeKeys(kinds: BareKeys): Keys {
+  const [ca, exchange, subscriber] = ([kinds.ca, 'rsa-2048', kinds.subscriber] as const).map(makeSubscriberKey) as [
+    KeyObject,
+    KeyObject,
+    KeyObject
+  ]
+  const agents = [1, 2, 3].map(() => createPublicKey(makeSubscriberKey('rsa-2048')))
   const publicKey = createPublicKey(subscriber)
   const message = randomBytes(1500)
   const signature = sign('sha256', message, subscriber)
@@ -216,8 +233,4 @@ function makeKeys(): Keys {
       for (const agent of agents) publicEncrypt({ key: agent, ...oaep }, contentKey)
     }
   }
-}
-
-function makeKey(): KeyObject {
-  return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
 }

@@ -6,6 +6,10 @@ export interface Plan {
   readonly operations?: number
   /** How many operations are on their way at a time, one level after the other. */
   readonly concurrency: readonly number[]
+  /** How many requests are in the tables before an enrollment is measured; none unless given. */
+  readonly filled?: number
+  /** Where cfssl is, to be measured beside plain enrollment. */
+  readonly cfssl?: string
   /** Has the server write a CPU profile into this directory when it ends. */
   readonly profileDirectory?: string
 }
@@ -40,6 +44,8 @@ export interface Measurement {
   readonly bytesStoredPerOperation: number
   /** Of the server process when the level ended. */
   readonly residentMiB: number
+  /** 99th of 100 delays of the server's event loop, the 10 ms between two looks included; where it was measured. */
+  readonly eventLoopLagMs?: number
   readonly bare: Reference
   readonly peer?: Reference
   /** `rate` divided by that of `bare`. */

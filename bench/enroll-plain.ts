@@ -1,4 +1,9 @@
 import { enrollmentBenchmark } from './enrollment.js'
 
 /** Issuing a certificate whose private key stays with its owner. */
-export const enrollPlain = enrollmentBenchmark(false)
+export const enrollPlain = enrollmentBenchmark({
+  name: 'enroll-plain',
+  archived: false,
+  subscriberKey: 'rsa-2048',
+  caKey: 'rsa-2048'
+})

@@ -2,7 +2,7 @@ import { randomBytes, type KeyObject } from 'node:crypto'
 import { buildCmcRequest } from '@app/cmc'
 import { buildEnvelopedData } from '@app/cms'
 import { wipe } from '@app/core'
-import { encodeCapiPrivateKeyBlob } from '@app/escrow'
+import { encodeCapiPrivateKeyBlob, encodeCngEccBlob } from '@app/escrow'
 import { signerOf, type Signer } from '@app/keys'
 import { OID } from '@app/oid'
 import {
@@ -62,7 +62,8 @@ function templateNamed(name: string): Extension {
 }
 
 function wrapKey(privateKey: KeyObject, certificate: Certificate): Uint8Array {
-  const content = encodeCapiPrivateKeyBlob(privateKey)
+  const isRsa = privateKey.asymmetricKeyType === 'rsa'
+  const content = isRsa ? encodeCapiPrivateKeyBlob(privateKey) : encodeCngEccBlob(privateKey)
   try {
     return buildEnvelopedData({
       content,

@@ -2,33 +2,50 @@ import { X509Certificate } from 'node:crypto'
 import { CR_DISP_ISSUED, type CertRequest } from '@app/client'
 import { decodeCertificate } from '@app/x509'
 import { measureBareEnrollment, type RowSizes } from './bare-enrollment.js'
-import type { Benchmark, Cost, Observed, Plan } from './benchmark.js'
+import type { Benchmark, Cost, Observed, Plan, Reference } from './benchmark.js'
+import { measureCfssl } from './cfssl.js'
 import { costOfEach, cpuSoFar } from './costs.js'
 import { buildArchivedRequest, buildPlainRequest, subscriberOf, type Subscriber } from './enrollment-requests.js'
+import { fillDatabase } from './filled-database.js'
 import { runLoad, type LoadResult } from './load.js'
 import { measureSealing } from './seal-cost.js'
 import { startMeasuredServer, type MeasuredServer } from './measured-server.js'
 import { residentMiB } from './process-usage.js'
 import { resetStatements, writeStatements } from './statements.js'
-import { subscriberKeys } from './subscriber-keys.js'
+import { subscriberKeys, type SubscriberKey } from './subscriber-keys.js'
 
 const warmUp = 300
 const waitSeconds = 30
 /** How often the memory of the server is looked at. */
 const residentEvery = 1000
 
+/** What an enrollment benchmark measures. */
+export interface EnrollmentVariant {
+  readonly name: string
+  /** Whether the private key is in the request, to be archived. */
+  readonly archived: boolean
+  readonly subscriberKey: SubscriberKey
+  readonly caKey: SubscriberKey
+}
+
 /** An enrollment benchmark: with the private key in the request, or without. */
-export function enrollmentBenchmark(archived: boolean): Benchmark {
+export function enrollmentBenchmark(variant: EnrollmentVariant): Benchmark {
+  const { archived, subscriberKey } = variant
   const body = archived
-    ? 'a CMC request with its RSA-2048 key to be archived, for two of three agents to open'
+    ? `a CMC request with its ${subscriberKey.toUpperCase()} key to be archived, for two of three agents to open`
     : 'a PKCS#10 request'
   return {
-    name: archived ? 'enroll-archived' : 'enroll-plain',
+    name: variant.name,
     operation: `Submit over HTTPS, on a kept connection, of ${body}, until the certificate is issued and the answer here.`,
     run: async (plan, say) => {
-      const server = await startMeasuredServer({ profileDirectory: plan.profileDirectory })
+      const { filled } = plan
+      const server = await startMeasuredServer({
+        profileDirectory: plan.profileDirectory,
+        caKey: variant.caKey,
+        ...(filled === undefined ? {} : { prepare: owner => fillDatabase(owner, filled, say) })
+      })
       try {
-        return await new Enrollments(server, archived, plan, say).run()
+        return await new Enrollments(server, variant, plan, say).run()
       } finally {
         await server.stop()
       }
@@ -37,16 +54,19 @@ export function enrollmentBenchmark(archived: boolean): Benchmark {
 }
 
 class Enrollments {
-  private readonly subscribers: readonly Subscriber[] = subscriberKeys().map(subscriberOf)
+  private readonly subscribers: readonly Subscriber[]
   private readonly name: string
+  private readonly archived: boolean
 
   constructor(
     private readonly server: MeasuredServer,
-    private readonly archived: boolean,
+    private readonly variant: EnrollmentVariant,
     private readonly plan: Plan,
     private readonly say: (line: string) => void
   ) {
-    this.name = archived ? 'enroll-archived' : 'enroll-plain'
+    this.name = variant.name
+    this.archived = variant.archived
+    this.subscribers = subscriberKeys(variant.subscriberKey).map(subscriberOf)
   }
 
   async run(): Promise<readonly Observed[]> {
@@ -69,18 +89,23 @@ class Enrollments {
     const residentAlong: { operations: number; miB: number }[] = []
     await database.checkpoint()
     const before = await database.size()
+    await this.server.eventLoopLag()
     const seconds = this.plan.operations === undefined ? this.plan.seconds : Infinity
     const result = await this.load(concurrency, most, seconds, done => {
       if (done % residentEvery === 0) residentAlong.push({ operations: done, miB: residentMiB(pid) })
     })
     const resident = residentMiB(pid)
+    const eventLoopLagMs = await this.server.eventLoopLag()
     if (directory !== undefined) {
       await writeStatements(database, { directory, name: `${this.name}-${concurrency}`, operations: result.operations })
     }
     await database.checkpoint()
     const stored = (await database.size()) - before
     const sizes = await this.rowSizes()
-    const bare = await measureBareEnrollment(database, { concurrency, seconds: this.plan.seconds, sizes })
+    const { seconds: levelSeconds } = this.plan
+    const keys = { ca: this.variant.caKey, subscriber: this.variant.subscriberKey }
+    const bare = await measureBareEnrollment(database, { concurrency, seconds: levelSeconds, sizes, keys })
+    const peer = await this.peer(concurrency)
     const { operations, rate } = result
     return {
       name: this.name,
@@ -92,10 +117,19 @@ class Enrollments {
       cpuMsPerOperation: result.cost,
       bytesStoredPerOperation: Math.round(stored / operations),
       residentMiB: resident,
+      eventLoopLagMs,
       bare,
+      ...(peer === undefined ? {} : { peer, ratioToPeer: rate / peer.rate }),
       ratioToBare: rate / bare.rate,
       residentAlong
     }
+  }
+
+  /** Another program that does the same, on the same cores and database server, as many at a time. */
+  private async peer(concurrency: number): Promise<Reference | undefined> {
+    const { cfssl, seconds } = this.plan
+    if (cfssl === undefined || this.archived) return undefined
+    return measureCfssl(cfssl, this.server.database, { concurrency, seconds, subscribers: this.subscribers })
   }
 
   /** Enrolls with requests that are made before the clock starts, and looks at what came of them after it stops. */
@@ -191,8 +225,9 @@ class Enrollments {
   private async parameters(): Promise<Observed['parameters']> {
     const { database } = this.server
     return {
-      caKey: 'rsa-2048',
-      subscriberKey: 'rsa-2048',
+      caKey: this.variant.caKey,
+      subscriberKey: this.variant.subscriberKey,
+      requestsBefore: this.plan.filled ?? 0,
       template: this.archived ? 'UserEncryption' : 'UserSignature',
       ...(this.archived ? await this.sealing() : {}),
       fsync: await database.setting('fsync'),

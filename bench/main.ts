@@ -17,7 +17,7 @@ import { reseal } from './reseal.js'
 import { benchDirectory, outputDirectory } from './subscriber-keys.js'
 
 const benchmarks: readonly Benchmark[] = [
-  enrollArchived,
+  ...enrollArchived,
   enrollPlain,
   approve,
   lists,
@@ -36,15 +36,21 @@ interface Options {
   readonly operations?: number
   readonly concurrency: readonly number[]
   readonly json?: string
+  readonly filled?: number
+  readonly cfssl?: string
   readonly profile?: boolean
 }
 
 const program = new Command('bench')
-  .description('Measures the program. Without names everything is measured and bench/report.md written.')
+  .description(
+    'Measures the program. Without names everything is measured and bench/report.md and report.json written.'
+  )
   .argument('[names...]', benchmarks.map(({ name }) => name).join(', '), chooseAnother)
   .option('--seconds <number>', 'how long each level is measured', parsePositive, 20)
   .option('--operations <number>', 'do so many at each level, however long it takes', parsePositive)
   .option('--concurrency <list>', 'how many operations at a time, level by level', parseList, [1, 8, 32])
+  .option('--filled <number>', 'have so many requests in the tables before enrollments are measured', parsePositive)
+  .option('--cfssl <file>', 'the program cfssl, to be measured beside plain enrollment')
   .option('--json <file>', 'write the measurements here as well')
   .option('--profile', 'have the server write a CPU profile into bench/out')
   .action(measure)
@@ -56,6 +62,8 @@ async function measure(chosen: readonly Benchmark[], options: Options): Promise<
     seconds: options.seconds,
     concurrency: options.concurrency,
     ...(options.operations === undefined ? {} : { operations: options.operations }),
+    ...(options.filled === undefined ? {} : { filled: options.filled }),
+    ...(options.cfssl === undefined ? {} : { cfssl: options.cfssl }),
     ...(options.profile === true ? { profileDirectory: outputDirectory() } : {})
   }
   if (plan.operations !== undefined && plan.operations < Math.max(...plan.concurrency)) {
@@ -68,10 +76,15 @@ async function measure(chosen: readonly Benchmark[], options: Options): Promise<
     for (const one of observed) say(lineOf(one))
   }
   const measurements = [...runs.values()].flat().map(toMeasurement)
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(measurements, undefined, 2)}\n`)
+  const json = `${JSON.stringify(measurements, undefined, 2)}\n`
+  if (options.json !== undefined) writeFileSync(options.json, json)
   const report = reportOf(runs, describeMachine(), new Date().toISOString().slice(0, 10))
-  if (chosen.length === 0) writeFileSync(join(benchDirectory(), 'report.md'), report)
-  else process.stdout.write(report)
+  if (chosen.length > 0) {
+    process.stdout.write(report)
+    return
+  }
+  writeFileSync(join(benchDirectory(), 'report.md'), report)
+  writeFileSync(join(benchDirectory(), 'report.json'), json)
 }
 
 function say(line: string): void {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { loadConfig, removeEmbeddedPostgres } from '@app/platform'
+import type { KeySpec } from '@app/keys'
 import { CertRequest, Console, Transport, type ConnectionSettings as ClientSettings } from '@app/client'
 import type { OperatorRole } from '@app/policy'
 import type { ConnectionSettings } from '@app/storage'
@@ -27,6 +28,11 @@ export interface MeasuredServer {
   /** PEM of the CA's certificate. */
   readonly root: string
   readonly database: MeasuredDatabase
+  /**
+   * Milliseconds that all but one of a hundred turns of the event loop kept the next one waiting since the last call, the
+   * 10 ms between two looks included.
+   */
+  eventLoopLag(): Promise<number>
   /** How many accounts there are. */
   readonly accounts: number
   /** A client with the token of an account, counted from 0, on a connection of its own. */
@@ -48,15 +54,17 @@ export interface MeasuredServerOptions {
   readonly profileDirectory?: string | undefined
   /** Further settings, as YAML. */
   readonly settings?: string
+  /** RSA-2048 unless another is named. */
+  readonly caKey?: KeySpec
   /** Changes the database before the server starts. */
   readonly prepare?: (owner: ConnectionSettings) => Promise<void>
 }
 
 /** All but these settings are the defaults: no limits on callers, and free ports. */
-const settingsWith = (httpPort: number): string => `
+const settingsWith = (httpPort: number, metricsPort: number): string => `
 https: { port: 0 }
 http: { port: ${httpPort} }
-metrics: { port: 0 }
+metrics: { port: ${metricsPort} }
 limits: { requestsPerMinute: 0, failuresPerMinute: 0 }
 `
 
@@ -67,13 +75,15 @@ const accounts = 16
 export async function startMeasuredServer({
   profileDirectory,
   settings = '',
+  caKey = 'rsa-2048',
   prepare
 }: MeasuredServerOptions = {}): Promise<MeasuredServer> {
   const home = mkdtempSync(join(tmpdir(), 'certkeep-bench-'))
   // As root, the database server runs as a user that must be able to pass through.
   chmodSync(home, 0o711)
   const httpPort = await findFreePort()
-  writeFileSync(join(home, 'certkeep.yaml'), `${settingsWith(httpPort)}${settings}\n`)
+  const metricsPort = await findFreePort()
+  writeFileSync(join(home, 'certkeep.yaml'), `${settingsWith(httpPort, metricsPort)}${settings}\n`)
   for (const name of Object.keys(process.env)) if (name.startsWith('CERTKEEP_')) delete process.env[name]
   process.env['CERTKEEP_HOME'] = home
   // Held to the end, so that the database server outlives each of the steps.
@@ -91,7 +101,7 @@ export async function startMeasuredServer({
       await installation.close()
       installation = await openInstallation(loadConfig(process.env), () => undefined)
     }
-    const { root, tokens } = await furnish(installation, home)
+    const { root, tokens } = await furnish(installation, home, caKey)
     await prepare?.(installation.owner)
     child = spawnServer(home, profileDirectory)
     const url = await addressOf(child, home)
@@ -106,6 +116,7 @@ export async function startMeasuredServer({
       root,
       database,
       accounts,
+      eventLoopLag: () => eventLoopLagAt(metricsPort),
       connect: account =>
         new CertRequest({ url, trust: root, ca: caName, credentials: { token: tokens[account] ?? '' } }),
       settingsOf: account => ({ url, trust: root, credentials: { token: tokens[account] ?? '' } }),
@@ -133,11 +144,20 @@ async function findFreePort(): Promise<number> {
   return port
 }
 
+/** The server's own metric, which begins anew each time that it is read. */
+async function eventLoopLagAt(metricsPort: number): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${metricsPort}/metrics`)
+  const seconds = /^nodejs_eventloop_lag_p99_seconds (\S+)$/m.exec(await response.text())?.[1]
+  if (seconds === undefined) throw new Error('The server does not tell of its event loop.')
+  return 1000 * Number(seconds)
+}
+
 async function furnish(
   { config }: Installation,
-  home: string
+  home: string,
+  caKey: KeySpec
 ): Promise<{ readonly root: string; readonly tokens: readonly string[] }> {
-  const { pem } = await createRootCa({ name: caName, key: 'rsa-2048', years: 10 })
+  const { pem } = await createRootCa({ name: caName, key: caKey, years: 10 })
   const passwordFile = join(config.home, 'agents.password')
   for (const number of [1, 2, 3]) {
     await newAgent({ name: `Agent ${number}`, out: join(home, `agent${number}.p12`), passwordFile })

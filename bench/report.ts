@@ -56,9 +56,13 @@ const HEADINGS = [
   'sum',
   'bytes stored',
   'resident MiB',
+  'loop lag p99 ms',
   'bare per second',
   'bare CPU ms',
-  'ratio to bare'
+  'ratio to bare',
+  'peer per second',
+  'peer CPU ms',
+  'ratio to peer'
 ]
 
 function row(observed: Observed): readonly string[] {
@@ -76,10 +80,18 @@ function row(observed: Observed): readonly string[] {
     sumOf(cost).toFixed(2),
     String(observed.bytesStoredPerOperation),
     observed.residentMiB.toFixed(0),
+    fixed(observed.eventLoopLagMs, 1),
     bare.rate.toFixed(0),
     bare.cpuMsPerOperation.toFixed(2),
-    observed.ratioToBare.toFixed(2)
+    observed.ratioToBare.toFixed(2),
+    fixed(observed.peer?.rate, 0),
+    fixed(observed.peer?.cpuMsPerOperation, 2),
+    fixed(observed.ratioToPeer, 2)
   ]
+}
+
+function fixed(value: number | undefined, digits: number): string {
+  return value === undefined ? '' : value.toFixed(digits)
 }
 
 function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -101,7 +113,13 @@ export function lineOf(observed: Observed): string {
     `p50 ${latencyMs.p50.toFixed(1)} p95 ${latencyMs.p95.toFixed(1)} p99 ${latencyMs.p99.toFixed(1)} ms`,
     `CPU ms ${server.toFixed(2)} server + ${database.toFixed(2)} database + ${client.toFixed(2)} client = ${sumOf(cost).toFixed(2)}`,
     `${observed.bytesStoredPerOperation} bytes stored, ${residentMiB.toFixed(0)} MiB resident`,
-    `bare ${bare.rate.toFixed(1)}/s, ${bare.cpuMsPerOperation.toFixed(2)} CPU ms, ratio ${observed.ratioToBare.toFixed(2)}`
+    `event loop ${fixed(observed.eventLoopLagMs, 1)} ms`,
+    `bare ${bare.rate.toFixed(1)}/s, ${bare.cpuMsPerOperation.toFixed(2)} CPU ms, ratio ${observed.ratioToBare.toFixed(2)}`,
+    ...(observed.peer === undefined
+      ? []
+      : [
+          `peer ${fixed(observed.peer.rate, 1)}/s, ${fixed(observed.peer.cpuMsPerOperation, 2)} CPU ms, ratio ${fixed(observed.ratioToPeer, 2)}`
+        ])
   ].join('; ')
 }
 
