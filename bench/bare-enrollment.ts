@@ -80,7 +80,7 @@ export interface BareLevel {
 }
 
 /** Of which kinds the keys are; RSA-2048 all of them unless said otherwise. Exchange keys and agents' are RSA-2048. */
-export interface BareKeys {
+interface BareKeys {
   readonly ca: SubscriberKey
   readonly subscriber: SubscriberKey
 }
