@@ -139,7 +139,8 @@ async function accessAs(only: ProcessRole, { login }: DatabaseServer): Promise<A
 }
 
 function asRole(settings: ConnectionSettings, role: ProcessRole): ConnectionSettings {
-  return { ...settings, applicationName: `certkeep ${role}`, poolSize: 8 }
+  // The console lists, counts and searches.
+  return { ...settings, applicationName: `certkeep ${role}`, poolSize: 8, readsByIndex: role !== 'console' }
 }
 
 /** The generated passwords of the process roles, one file each. */

@@ -20,6 +20,12 @@ export interface ConnectionSettings {
   readonly applicationName: string
   /** The most connections held at once. */
   readonly poolSize: number
+  /**
+   * For a role whose statements each concern a few rows: whatever the statistics were when a statement was planned, it goes
+   * by an index. A plan is kept for as long as the connection, or until the table is analyzed again; one that was made
+   * for a small table reads a large one from end to end.
+   */
+  readonly readsByIndex?: boolean
 }
 
 /** How long a connection may take to be made or to come free, in milliseconds. */
@@ -68,7 +74,13 @@ export function dataSourceOptions(settings: ConnectionSettings): DataSourceOptio
     logging: false,
     logger: SILENT,
     poolErrorHandler: ignore,
-    extra: { ...SESSION_TIMEOUTS, keepAlive: true, idleTimeoutMillis: IDLE_TIMEOUT, types: typeParsers }
+    extra: {
+      ...SESSION_TIMEOUTS,
+      ...(settings.readsByIndex === true ? { options: '-c enable_seqscan=off' } : {}),
+      keepAlive: true,
+      idleTimeoutMillis: IDLE_TIMEOUT,
+      types: typeParsers
+    }
   }
 }
 
