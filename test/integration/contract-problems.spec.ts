@@ -165,7 +165,7 @@ describe('a call', () => {
       socket.on('close', () => resolve(received))
       socket.on('error', reject)
     })
-    expect(text).toMatch(/^HTTP\/1\.1 431 /)
+    expect(text).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json[^]*the headers together are larger/)
   })
 
   it('is answered with the headers that keep browsers from guessing', async () => {

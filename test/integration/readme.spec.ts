@@ -84,7 +84,17 @@ describe('the commands in the documents', () => {
 
   it('come with variables that are settings', () => {
     const known = new Set([...configReference().matchAll(/CERTKEEP_[A-Z_]+/g)].map(([name]) => name))
-    const others = ['PROFILE', 'PASSWORD', 'OUT_PASSWORD', 'VECTORS', 'INTEROP', 'CONFIG']
+    const others = [
+      'PROFILE',
+      'PASSWORD',
+      'OUT_PASSWORD',
+      'VECTORS',
+      'INTEROP',
+      'CONFIG',
+      'FUZZ_SECONDS',
+      'FUZZ_SEED',
+      'TLS_SCAN'
+    ]
     for (const name of others) known.add(`CERTKEEP_${name}`)
     const used = documents().flatMap(path =>
       [...readDocument(path).matchAll(/CERTKEEP_[A-Z_]+/g)].map(([name]) => ({ path, name }))
