@@ -52,6 +52,7 @@ import { CountNoRevokedAgents1795231841000 } from './1795231841000-count-no-revo
 import { MendReseals1795231842000 } from './1795231842000-mend-reseals.js'
 import { IndexQueuesOfMessages1795231843000 } from './1795231843000-index-queues-of-messages.js'
 import { TellOfFailedDrills1795231844000 } from './1795231844000-tell-of-failed-drills.js'
+import { SealToNoRevokedAgents1795231870000 } from './1795231870000-seal-to-no-revoked-agents.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -108,5 +109,6 @@ export const migrations = [
   CountNoRevokedAgents1795231841000,
   MendReseals1795231842000,
   IndexQueuesOfMessages1795231843000,
-  TellOfFailedDrills1795231844000
+  TellOfFailedDrills1795231844000,
+  SealToNoRevokedAgents1795231870000
 ] as const

@@ -320,6 +320,15 @@ describe('a CA that cannot archive', () => {
       { ...noAgent, state: 'denied' }
     ],
     [
+      'a recovery agent whose certificate is revoked, though it is not retired',
+      `WITH revoked AS (
+         UPDATE certkeep.certificate SET revoked_at = now(), revocation_reason = 1
+         WHERE sha256 = (SELECT min(sha256) FROM certkeep.certificate WHERE state = 'issued' AND revoked_at IS NULL)
+         RETURNING sha256)
+       UPDATE certkeep.recovery_agent SET sha256 = (SELECT sha256 FROM revoked) WHERE id = 1`,
+      { ...noAgent, state: 'denied' }
+    ],
+    [
       'a recovery agent whose certificate is for something else',
       `UPDATE certkeep.recovery_agent SET certificate = (SELECT certificate FROM certkeep.ca_certificate LIMIT 1)
        WHERE id = 1`,
@@ -340,7 +349,7 @@ describe('a CA that cannot archive', () => {
     } finally {
       await server.sql(
         `UPDATE certkeep.recovery_agent AS a
-         SET certificate = k.certificate, not_after = k.not_after, state = k.state, retired_at = k.retired_at
+         SET certificate = k.certificate, sha256 = k.sha256, not_after = k.not_after, state = k.state, retired_at = k.retired_at
          FROM certkeep.kept AS k WHERE k.id = a.id`
       )
       await server.sql('DROP TABLE certkeep.kept')

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { isAppError, SYSTEM_ACCOUNT, SYSTEM_PRINCIPAL, type ErrorCode } from '@app/core'
+import { isSealable } from '@app/policy'
 import {
   AgentStore,
   CoverageStore,
@@ -407,7 +408,8 @@ describe('a recovery agent', () => {
     const sample = { ...agentSample(setting.caId), notAfter: minutes(10) }
     const id = await agents.add(sample, BECAUSE)
     const archive = await storeOf(AgentStore, 'archive')
-    const usable = async (at: Date) => (await archive.listUsable(setting.caId, at)).map(agent => agent.id)
+    const usable = async (at: Date) =>
+      (await archive.list(setting.caId)).filter(agent => isSealable(agent, at)).map(agent => agent.id)
     expect(await usable(minutes(10))).toEqual([setting.agentId, id])
     expect(await usable(minutes(11))).toEqual([setting.agentId])
     const coverage = await storeOf(CoverageStore, 'console')
@@ -419,7 +421,8 @@ describe('a recovery agent', () => {
       ...sample,
       principalId: null,
       state: 'retired',
-      retiredAt: minutes(1)
+      retiredAt: minutes(1),
+      isRevoked: false
     })
     await expect(agents.add(sample, BECAUSE)).rejects.toThrow(code('conflict'))
     expect(await actionsOf('agent', id)).toEqual(['agent.retired', 'agent.added'])

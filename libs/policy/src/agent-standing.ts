@@ -44,3 +44,11 @@ export function agentFaultOf(agent: AgentFacts, now: Date): AgentFault | undefin
 export function endOf({ notAfter }: Pick<AgentFacts, 'notAfter'>): Date {
   return new Date(notAfter.getTime() + 1000)
 }
+
+/** Whether keys may be sealed to an agent at this moment, as far as its row tells. Who holds its key is not asked. */
+export function isSealable(
+  { state, isRevoked, notBefore, notAfter }: Pick<AgentFacts, 'state' | 'isRevoked' | 'notBefore' | 'notAfter'>,
+  now: Date
+): boolean {
+  return state === 'active' && !isRevoked && notBefore <= now && now <= notAfter
+}

@@ -1,5 +1,5 @@
 import type { AgentId, CaId, PrincipalId } from '@app/core'
-import { type DataSource, IsNull, LessThanOrEqual, MoreThanOrEqual } from 'typeorm'
+import { type DataSource, IsNull } from 'typeorm'
 import type { AgentRow } from './archive-row.js'
 import { appendChange } from './audit-log.js'
 import type { Because } from './audit-row.js'
@@ -20,9 +20,17 @@ export interface NewAgent extends Pick<AgentRow, 'caId' | 'name' | 'subject' | '
   readonly principalId?: PrincipalId | null
 }
 
+/** A recovery agent with what is known of its certificate beside its dates. */
+export interface ListedAgent extends AgentRow {
+  /** Whether this installation issued its certificate and has revoked it. */
+  readonly isRevoked: boolean
+}
+
 const LIST: Statement = {
   name: 'agent_list',
-  text: `SELECT ${selectList(agentEntity, 'a')} FROM certkeep.recovery_agent AS a WHERE a.ca_id = $1 ORDER BY a.id`
+  text: `
+    SELECT ${selectList(agentEntity, 'a')}, certkeep.is_certificate_revoked(a.sha256) AS "isRevoked"
+    FROM certkeep.recovery_agent AS a WHERE a.ca_id = $1 ORDER BY a.id`
 }
 
 const FIND_ALL: Statement = {
@@ -59,20 +67,14 @@ export class AgentStore {
   }
 
   /** All of a CA, in the order they were added. */
-  list(caId: CaId): Promise<readonly AgentRow[]> {
-    return query<AgentRow>(this.dataSource, undefined, LIST, [caId])
+  list(caId: CaId): Promise<readonly ListedAgent[]> {
+    return query<ListedAgent>(this.dataSource, undefined, LIST, [caId])
   }
 
   /** By their numbers; retired ones too. */
   async findAll(ids: readonly AgentId[]): Promise<ReadonlyMap<AgentId, AgentRow>> {
     const rows = await query<AgentRow>(this.dataSource, undefined, FIND_ALL, [ids])
     return new Map(rows.map(row => [row.id, row]))
-  }
-
-  /** Those that keys may be sealed to at the time: active and valid, in the order they were added. */
-  listUsable(caId: CaId, now: Date): Promise<readonly AgentRow[]> {
-    const where = { caId, state: 'active', notBefore: LessThanOrEqual(now), notAfter: MoreThanOrEqual(now) } as const
-    return translated(this.dataSource.manager.find(agentEntity, { where, order: { id: 'ASC' } }))
   }
 
   /**

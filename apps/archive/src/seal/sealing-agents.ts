@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common'
 import { AppError, equalBytes, memoized, type AgentId, type CaId, type TemplateId } from '@app/core'
 import { judgeAgentCertificate } from '@app/escrow'
-import { AgentStore, TemplateStore, type AgentRow, type RequestForSealing } from '@app/storage'
+import { isSealable } from '@app/policy'
+import { AgentStore, TemplateStore, type ListedAgent, type RequestForSealing } from '@app/storage'
 import type { ArchivalSettings } from '@app/templates'
 import { decodeCertificate, type Certificate } from '@app/x509'
 
@@ -81,12 +82,13 @@ export class SealingAgents {
     return { active: active.length, usable }
   }
 
-  /** The certificate of an agent that keys may be sealed to now. One that was sound is so until its last second. */
-  private judged(agent: AgentRow, now: Date): Certificate | undefined {
+  /** The certificate of an agent that keys may be sealed to now. One that was sound is so until it ends or is revoked. */
+  private judged(agent: ListedAgent, now: Date): Certificate | undefined {
+    if (!isSealable(agent, now)) return undefined
     const known = this.sound.get(agent.id)
     // Compared, because nothing but these bytes says whom the keys are sealed to.
     const isSame = known !== undefined && equalBytes(known.raw, agent.certificate)
-    if (isSame && known.notBefore <= now && now <= known.notAfter) return known
+    if (isSame) return known
     const certificate = decodeCertificate(agent.certificate)
     if (!judgeAgentCertificate(certificate, now).usable) return undefined
     this.sound.set(agent.id, certificate)

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { AppError, memoized, type CaId, type PrincipalId, type RequestId } from '@app/core'
 import { CR_IN, decodeStoredRequest, parseRequestAttributes, findRequestAttributes } from '@app/cmc'
-import type { CaFacts, DecisionInput } from '@app/policy'
+import { isSealable, type CaFacts, type DecisionInput } from '@app/policy'
 import {
   AgentStore,
   CertificateStore,
@@ -88,7 +88,7 @@ export class PolicyFacts {
     const { name, certificate } = await this.registry.get(caId)
     const offered = await this.templates.listOffered(caId)
     const agents = (await this.agents.list(caId)).filter(agent => agent.state === 'active')
-    const usable = agents.filter(agent => agent.notBefore <= now && agent.notAfter >= now)
+    const usable = agents.filter(agent => isSealable(agent, now))
     const archival = agents.length === 0 ? {} : { recoveryAgents: usable.length }
     const groups = await this.registry.findEnrollGroups(caId)
     const enroll = groups === undefined ? {} : { enroll: groups }

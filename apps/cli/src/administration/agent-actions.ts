@@ -99,13 +99,14 @@ export function listAgents(caName: string | undefined): Promise<readonly object[
   return withAdministration(async ({ database, clock }) => {
     const ca = await chooseCa(database, caName)
     const rows = await new CoverageStore(database.dataSource).listAgentsOf(ca.id)
-    return rows.map(({ id, name, subject, account, state, notAfter, sha256, certificate }) => ({
+    return rows.map(({ id, name, subject, account, state, isRevoked, notAfter, sha256, certificate }) => ({
       id,
       name,
       subject,
       account: account ?? '',
       state,
-      usable: state === 'active' && judgeAgentCertificate(decodeCertificate(certificate), clock.now()).usable,
+      usable:
+        state === 'active' && !isRevoked && judgeAgentCertificate(decodeCertificate(certificate), clock.now()).usable,
       notAfter: notAfter.toISOString(),
       sha256: sha256.toString('hex')
     }))

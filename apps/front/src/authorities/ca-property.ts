@@ -3,13 +3,14 @@ import { buildCertificateBundle } from '@app/cms'
 import type { PropertyEntry } from '@app/cmc'
 import { OID } from '@app/oid'
 import type { CertificateUrls } from '@app/platform'
+import { isSealable } from '@app/policy'
 import type {
-  AgentRow,
   CaRow,
   CrlKind,
   CrlRow,
   InstalledCaCertificate,
   IssuedSelfIssuedCertificate,
+  ListedAgent,
   TemplateRow
 } from '@app/storage'
 import { decodeCertificate, type Name } from '@app/x509'
@@ -29,7 +30,7 @@ export interface CaFacts {
   certificates(): Promise<readonly InstalledCaCertificate[]>
   selfIssued(): Promise<readonly IssuedSelfIssuedCertificate[]>
   exchangeCertificate(): Promise<Uint8Array>
-  agents(): Promise<readonly AgentRow[]>
+  agents(): Promise<readonly ListedAgent[]>
   templates(): Promise<readonly TemplateRow[]>
   crl(keyIndex: number, kind?: CrlKind): Promise<CrlRow | undefined>
 }
@@ -39,7 +40,7 @@ type Reader = (facts: CaFacts, index: number) => CaPropertyValue | Promise<CaPro
 const version = '0.1:0.0'
 // Values of certsrv.h: states of a CA certificate (CA_DISP_*), of an agent certificate (KRA_DISP_*), CRL publication.
 const CA_DISP = { valid: 3, expired: 4 }
-const KRA_DISP = { expired: 0, valid: 3, notLoaded: 6 }
+const KRA_DISP = { expired: 0, revoked: 2, valid: 3, notLoaded: 6 }
 const CPF_BASE_COMPLETE = 0x5
 const CPF_DELTA_COMPLETE = 0x6
 const CERT_E_EXPIRED = 0x800b0101
@@ -90,16 +91,14 @@ const readers: Readonly<Record<number, Reader>> = {
   21: () => 50,
   22: ({ hostName }) => hostName,
   23: ({ roleSeparation }) => (roleSeparation ? 1 : 0),
-  24: async facts => (await facts.agents()).filter(agent => isUsable(agent, facts.now)).length,
+  24: async facts => (await facts.agents()).filter(agent => isSealable(agent, facts.now)).length,
   25: async facts => (await facts.agents()).filter(agent => agent.state === 'active').length,
   26: async (facts, index) => (await agentAt(facts, index)).certificate,
   27: async (facts, index) => {
     const agent = await agentAt(facts, index)
-    return isUsable(agent, facts.now)
-      ? KRA_DISP.valid
-      : agent.notAfter < facts.now
-        ? KRA_DISP.expired
-        : KRA_DISP.notLoaded
+    if (isSealable(agent, facts.now)) return KRA_DISP.valid
+    if (agent.isRevoked) return KRA_DISP.revoked
+    return agent.notAfter < facts.now ? KRA_DISP.expired : KRA_DISP.notLoaded
   },
   28: () => 1,
   29: async facts =>
@@ -195,7 +194,7 @@ async function crlOf(facts: CaFacts, index: number, kind: CrlKind = 'base'): Pro
   throw outOfRange(index)
 }
 
-async function agentAt(facts: CaFacts, index: number): Promise<AgentRow> {
+async function agentAt(facts: CaFacts, index: number): Promise<ListedAgent> {
   const agent = (await facts.agents()).filter(({ state }) => state === 'active')[index]
   if (agent === undefined) throw outOfRange(index)
   return agent
@@ -222,10 +221,6 @@ async function newWithOld(facts: CaFacts): Promise<readonly Uint8Array[]> {
 
 function listOf(urls: readonly string[]): string {
   return urls.map(url => `${url}\n`).join('')
-}
-
-function isUsable(agent: AgentRow, now: Date): boolean {
-  return agent.state === 'active' && agent.notBefore <= now && agent.notAfter >= now
 }
 
 function isCurrent(index: number): boolean {
