@@ -81,8 +81,8 @@ export class CaStore {
   }
 
   /** All, the oldest first. */
-  list(): Promise<readonly CaRow[]> {
-    return translated(this.dataSource.manager.find(caEntity, { order: { id: 'ASC' } }))
+  list(unit?: Unit): Promise<readonly CaRow[]> {
+    return translated(managerOf(this.dataSource, unit).find(caEntity, { order: { id: 'ASC' } }))
   }
 
   async find(id: CaId): Promise<CaRow | undefined> {

@@ -7,6 +7,7 @@ import { Conditions, type Page, pageOf } from './page.js'
 import { query } from './sql.js'
 import { subjectCondition } from './subject-words.js'
 import { storableText } from './text.js'
+import type { Unit } from './unit.js'
 
 /** What has become of a certificate: in force, revoked (on hold included), on hold, or ended. */
 export const CERTIFICATE_STATES = ['valid', 'revoked', 'held', 'expired'] as const
@@ -61,7 +62,8 @@ export class CertificateSearch {
     filter: CertificateSearchFilter,
     now: Date,
     limit: number,
-    cursor?: string
+    cursor?: string,
+    unit?: Unit
   ): Promise<Page<FoundCertificate, string>> {
     const order = orderOf(filter)
     const conditions = conditionsOf(filter, now)
@@ -78,7 +80,7 @@ export class CertificateSearch {
     const text = `
       SELECT f.*, p.domain, p.account_name AS "accountName" FROM (${inner}) AS f
       LEFT JOIN certkeep.principal AS p ON p.id = f."principalId" ORDER BY ${outer}`
-    const rows = await query<FoundCertificate>(this.dataSource, undefined, { text }, conditions.values)
+    const rows = await query<FoundCertificate>(this.dataSource, unit, { text }, conditions.values)
     return pageOf(rows, limit, row => encodeCursor(row, order))
   }
 }

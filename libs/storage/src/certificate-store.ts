@@ -133,9 +133,9 @@ export class CertificateStore {
   }
 
   /** What is on record of the certificate of these very bytes; undefined when no CA here issued it. */
-  findRecord(certificate: Uint8Array): Promise<CertificateRecord | undefined> {
+  findRecord(certificate: Uint8Array, unit?: Unit): Promise<CertificateRecord | undefined> {
     const sha256 = hash('sha256', certificate, 'buffer')
-    return queryOne<CertificateRecord>(this.dataSource, undefined, sql.FIND_RECORD, [sha256])
+    return queryOne<CertificateRecord>(this.dataSource, unit, sql.FIND_RECORD, [sha256])
   }
 
   /** The one that was issued, revoked or not. */

@@ -6,7 +6,7 @@ import { selectList } from './entity.js'
 import { managementPointEntity, registrationProxyEntity, siteEntity } from './registration-entities.js'
 import type { ManagementPointRow, RegistrationProxyRow, SiteRow } from './registration-row.js'
 import { query, queryOne, type Statement } from './sql.js'
-import { inTransaction } from './unit.js'
+import { inTransaction, type Unit } from './unit.js'
 
 const SITE: Statement = {
   name: 'site_get',
@@ -81,8 +81,8 @@ export class SiteStore {
   }
 
   /** One that was not removed. */
-  findProxy(smsid: string): Promise<RegistrationProxyRow | undefined> {
-    return queryOne<RegistrationProxyRow>(this.dataSource, undefined, FIND_PROXY, [smsid])
+  findProxy(smsid: string, unit?: Unit): Promise<RegistrationProxyRow | undefined> {
+    return queryOne<RegistrationProxyRow>(this.dataSource, unit, FIND_PROXY, [smsid])
   }
 
   /** Removed ones too, the oldest first. */

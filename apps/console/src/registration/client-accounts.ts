@@ -44,7 +44,7 @@ export class ClientAccounts {
   async provide(client: RegistrationRow, voucher: NameVoucher, because: Because, unit: Unit): Promise<void> {
     if (!rightsOf(client.status, client.blockedAt === null ? client.approval : 'blocked').mayHaveSecrets) return
     if (client.principalId === null) {
-      const id = (await this.findOwn(client)) ?? (await this.add(client, voucher, because, unit))
+      const id = (await this.findOwn(client, unit)) ?? (await this.add(client, voucher, because, unit))
       await this.rows.link(client.smsid, id, unit)
     } else if (client.isPrincipalDisabled) {
       await this.groups.setDisabled(client.principalId, false, because, this.clock.now(), unit)
@@ -61,16 +61,16 @@ export class ClientAccounts {
   }
 
   /** None for the client of a proxy, which proves its own account and key, and nothing of its clients'. */
-  private async findOwn(client: RegistrationRow): Promise<PrincipalId | undefined> {
+  private async findOwn(client: RegistrationRow, unit: Unit): Promise<PrincipalId | undefined> {
     if (client.proxySmsid !== null) return undefined
-    if (client.callerId !== null && (await this.isComputer(client.callerId))) return client.callerId
-    const record = await this.certificates.findRecord(client.signingCertificate)
+    if (client.callerId !== null && (await this.isComputer(client.callerId, unit))) return client.callerId
+    const record = await this.certificates.findRecord(client.signingCertificate, unit)
     if (record === undefined || record.isRevoked || record.principalId === null) return undefined
-    return (await this.isComputer(record.principalId)) ? record.principalId : undefined
+    return (await this.isComputer(record.principalId, unit)) ? record.principalId : undefined
   }
 
-  private async isComputer(id: PrincipalId): Promise<boolean> {
-    const principal = await this.principals.find(id)
+  private async isComputer(id: PrincipalId, unit: Unit): Promise<boolean> {
+    const principal = await this.principals.find(id, unit)
     return principal !== undefined && principal.kind === 'computer' && principal.disabledAt === null
   }
 

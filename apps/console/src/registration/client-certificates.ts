@@ -45,7 +45,7 @@ export class ClientCertificates {
   ): Promise<readonly RevokedWithClient[]> {
     const now = this.clock.now()
     const detail = { ...because.detail, smsid: client.smsid }
-    const found = await this.find(client, now)
+    const found = await this.find(client, now, unit)
     for (const certificate of found) {
       await this.revocations.revoke(certificate, { reason: CRL_REASONS[reason] }, { ...because, detail }, now, unit)
     }
@@ -58,20 +58,21 @@ export class ClientCertificates {
     if (revoked.length > 0) this.wakeups.nudge('crl')
   }
 
-  private async find(client: RegistrationRow, now: Date): Promise<readonly FoundCertificate[]> {
-    const caIds = (await this.cas.list()).map(({ id }) => id)
+  private async find(client: RegistrationRow, now: Date, unit: Unit): Promise<readonly FoundCertificate[]> {
+    const caIds = (await this.cas.list(unit)).map(({ id }) => id)
     const fingerprint = createHash('sha256').update(client.signingCertificate).digest()
-    const own = client.principalId === null ? [] : await this.every({ caIds, principalId: client.principalId }, now)
-    const registered = await this.every({ caIds, fingerprint }, now)
+    const own =
+      client.principalId === null ? [] : await this.every({ caIds, principalId: client.principalId }, now, unit)
+    const registered = await this.every({ caIds, fingerprint }, now, unit)
     const known = new Set(own.map(({ requestId }) => requestId))
     return [...own, ...registered.filter(({ requestId }) => !known.has(requestId))]
   }
 
-  private async every(filter: CertificateSearchFilter, now: Date): Promise<readonly FoundCertificate[]> {
+  private async every(filter: CertificateSearchFilter, now: Date, unit: Unit): Promise<readonly FoundCertificate[]> {
     const found: FoundCertificate[] = []
     let cursor: string | undefined
     do {
-      const { rows, next } = await this.search.find({ ...filter, state: 'valid' }, now, pageSize, cursor)
+      const { rows, next } = await this.search.find({ ...filter, state: 'valid' }, now, pageSize, cursor, unit)
       found.push(...rows)
       cursor = next
     } while (cursor !== undefined)

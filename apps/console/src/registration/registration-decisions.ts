@@ -82,7 +82,7 @@ export class RegistrationDecisions {
     const { unit } = place
     const read = await this.read(message, client, place)
     if (read !== undefined) {
-      const facts = await this.factsOf(message, read, client, place.site)
+      const facts = await this.factsOf(message, read, client, place)
       await this.rows.register(client, facts, because, this.clock.now(), unit)
       // failpoint: registration.registered
       const row = await this.rows.lock(client.smsid, unit)
@@ -102,7 +102,7 @@ export class RegistrationDecisions {
   ): Promise<void> {
     const read = await this.read(message, newcomer, place)
     if (read !== undefined) {
-      const facts = await this.factsOf(message, read, existing, place.site)
+      const facts = await this.factsOf(message, read, existing, place)
       await this.rows.register(existing, facts, because, this.clock.now(), place.unit)
     }
     await this.rows.settle(message, 'done', place.unit)
@@ -125,14 +125,14 @@ export class RegistrationDecisions {
   private async read(
     message: RegistrationMessageRow,
     row: RegistrationRow,
-    { site }: DecisionPlace
+    { site, unit }: DecisionPlace
   ): Promise<ReadMessage | undefined> {
     const { data, signature, proxySmsid } = message
     if (data === null || signature === null) return undefined
     try {
       const request = decodeRegistrationData(data)
       const client = readClientCertificate(request.signingCertificate, 'Data/Certificates/Signing')
-      const proxy = proxySmsid === null ? undefined : await this.sites.findProxy(proxySmsid)
+      const proxy = proxySmsid === null ? undefined : await this.sites.findProxy(proxySmsid, unit)
       if (proxySmsid !== null && proxy === undefined) return undefined
       const signer = proxy === undefined ? client : readClientCertificate(proxy.certificate, 'The certificate')
       requireMessageSignature({ data, signature, hash: request.hash }, signer, site.isSha1Taken)
@@ -150,9 +150,9 @@ export class RegistrationDecisions {
     message: RegistrationMessageRow,
     { request, client }: ReadMessage,
     row: RegistrationRow,
-    site: SiteRow
+    { site, unit }: DecisionPlace
   ): Promise<RegistrationFacts> {
-    const caller = message.callerId === null ? undefined : await this.principals.find(message.callerId)
+    const caller = message.callerId === null ? undefined : await this.principals.find(message.callerId, unit)
     const isCaller = caller !== undefined && caller.disabledAt === null
     // Who is native stays it: another message in the clear takes nothing back.
     const mode = row.status === 'registered' && row.mode === 'native' ? 'native' : message.mode
