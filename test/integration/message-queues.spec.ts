@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ACKNOWLEDGE, CertificateDirectory, DELIVERY, JOURNAL, MESSAGE_CLASS, MessageQueues } from '@app/client'
 import type { ErrorCode, MessageSigner, QueueOptions, SendOptions } from '@app/client'
+import { MessageQueueStore } from '@app/storage'
 import { startTestServer, type TestPrincipal, type TestServer } from '../helpers/server.js'
 import { buildSampleCertificate, sampleKey } from '../helpers/x509-samples.js'
 
@@ -243,6 +244,30 @@ describe('a queue', () => {
     await owner.queues.remove(queue)
     expect(await acknowledgementsOf(admin)).toEqual(['NACK_Q_DELETED'])
     await expect(owner.queues.get(queue)).rejects.toThrow(coded('MQ_ERROR_QUEUE_NOT_FOUND'))
+  })
+
+  it('is removed while a message of it is settled: neither waits for the other for ever', async () => {
+    const queue = await newQueue()
+    await send(queue, 'one', { level: 'none' })
+    const front = await server.database.open('front')
+    const { dataSource } = front
+    const store = new MessageQueueStore(dataSource)
+    const { id } = (await store.find(queue)) ?? { id: '' }
+    // As a receiver does that settles: the message first, and then its queue.
+    const settling = dataSource.createQueryRunner()
+    await settling.startTransaction()
+    await settling.query('SELECT FROM certkeep.message WHERE queue_id = $1 FOR UPDATE', [id])
+    const removing = front.transaction(unit => store.remove(unit, id, { actor: 'test' }, new Date()))
+    try {
+      const blocked = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`
+      await expect.poll(() => server.sql(blocked), { timeout: 10_000 }).not.toEqual([])
+      await settling.query('SELECT FROM certkeep.message_queue WHERE id = $1 FOR NO KEY UPDATE', [id])
+      await settling.query('DELETE FROM certkeep.message WHERE queue_id = $1', [id])
+      await settling.commitTransaction()
+    } finally {
+      await settling.release()
+    }
+    expect(await removing).toBe('removed')
   })
 
   it('takes what crosses other messages and their acknowledgements, however many come at once', async () => {

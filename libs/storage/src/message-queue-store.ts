@@ -65,6 +65,19 @@ const LIST_ENDED: Statement = {
     SELECT ${COLUMNS} FROM certkeep.message_queue AS q WHERE q.temporary_until < $1 ORDER BY q.temporary_until LIMIT 20`
 }
 
+/** Whoever settles a message has it and waits for the queue next: messages are locked first, and the queue after them. */
+const LOCK_MESSAGES: Statement = {
+  text: `SELECT id FROM certkeep.message WHERE queue_id = $1 ORDER BY id FOR UPDATE`
+}
+
+/** Nothing comes into a queue that is locked so. */
+const LOCK_ALONE: Statement = { text: 'SELECT FROM certkeep.message_queue WHERE id = $1 FOR UPDATE' }
+
+const HAS_OTHERS: Statement = {
+  text: `
+    SELECT EXISTS (SELECT FROM certkeep.message WHERE queue_id = $1 AND id <> ALL ($2::bigint[])) AS "isLeft"`
+}
+
 const DELETE: Statement = { text: 'DELETE FROM certkeep.message_queue WHERE id = $1 RETURNING name' }
 
 /** The owner has every right; the others those of their own SID, of their groups and of Everyone together. */
@@ -136,13 +149,21 @@ export class MessageQueueStore {
     })
   }
 
-  /** Removes a queue with all that is in it, in a transaction of the caller's. Whether it was there. */
-  async remove(unit: Unit, id: string, because: Because, now: Date): Promise<boolean> {
+  /**
+   * Removes a queue with all that is in it, in a transaction of the caller's, when nobody else has a message of it any
+   * more. Whether it is gone: `busy` when a message came meanwhile, and the transaction is to be begun anew.
+   */
+  async remove(unit: Unit, id: string, because: Because, now: Date): Promise<'removed' | 'busy' | 'absent'> {
+    const locked = await query<{ readonly id: string }>(this.dataSource, unit, LOCK_MESSAGES, [id])
+    await query(this.dataSource, unit, LOCK_ALONE, [id])
+    const ids = locked.map(message => message.id)
+    const others = await queryOne<{ readonly isLeft: boolean }>(this.dataSource, unit, HAS_OTHERS, [id, ids])
+    if (others?.isLeft === true) return 'busy'
     const removed = await queryOne<{ readonly name: string }>(this.dataSource, unit, DELETE, [id])
-    if (removed === undefined) return false
+    if (removed === undefined) return 'absent'
     const change = { object: 'message_queue', id, verb: 'deleted', at: now, detail: removed } as const
     await appendChange(this.dataSource, unit, change, because)
-    return true
+    return 'removed'
   }
 
   /** Puts off the end of a temporary queue whose receiver is there. Does nothing with one that has ended or stays. */

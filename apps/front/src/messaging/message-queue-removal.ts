@@ -1,7 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common'
-import type { Clock } from '@app/core'
-import { CLOCK } from '@app/platform'
-import { Database, MessageQueueStore } from '@app/storage'
+import { Injectable } from '@nestjs/common'
 import type { AuthenticatedRequester } from '../requester/requester.js'
 import { MessageQueues } from './message-queues.service.js'
 import { TemporaryQueues } from './temporary-queues.js'
@@ -11,10 +8,7 @@ import { TemporaryQueues } from './temporary-queues.js'
 export class MessageQueueRemoval {
   constructor(
     private readonly queues: MessageQueues,
-    private readonly store: MessageQueueStore,
-    private readonly temporary: TemporaryQueues,
-    private readonly database: Database,
-    @Inject(CLOCK) private readonly clock: Clock
+    private readonly temporary: TemporaryQueues
   ) {}
 
   /**
@@ -23,9 +17,6 @@ export class MessageQueueRemoval {
    */
   async remove(name: string, requester: AuthenticatedRequester): Promise<void> {
     const queue = await this.queues.owned(name, requester)
-    await this.temporary.giveUpAll(queue, 'NACK_Q_DELETED')
-    await this.database.transaction(unit =>
-      this.store.remove(unit, queue.id, { actor: requester.name }, this.clock.now())
-    )
+    await this.temporary.remove(queue, { actor: requester.name })
   }
 }

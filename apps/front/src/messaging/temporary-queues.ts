@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Clock } from '@app/core'
 import type { MessageClass } from '@app/messaging'
 import { CLOCK } from '@app/platform'
-import { Database, MessageQueueStore, MessageStore, type MessageQueueRow } from '@app/storage'
+import { Database, MessageQueueStore, MessageStore, type Because, type MessageQueueRow } from '@app/storage'
 import { MessageEndings } from './message-endings.js'
 
 /** Queues whose time is over. A process that was killed cannot remove its own. */
@@ -28,11 +28,18 @@ export class TemporaryQueues {
 
   /** Removes every temporary queue whose receiver has been silent for too long; senders of what waited hear of it. */
   async removeEnded(): Promise<void> {
-    const now = this.clock.now()
-    for (const queue of await this.queues.listEnded(now)) {
-      await this.giveUpAll(queue, 'NACK_Q_DELETED')
-      await this.database.transaction(unit => this.queues.remove(unit, queue.id, { actor: 'role:front' }, now))
+    for (const queue of await this.queues.listEnded(this.clock.now())) {
+      await this.remove(queue, { actor: 'role:front' })
     }
+  }
+
+  /** Removes a queue with its journal and dead letters; senders of what waited hear of it. */
+  async remove(queue: MessageQueueRow, because: Because): Promise<void> {
+    do await this.giveUpAll(queue, 'NACK_Q_DELETED')
+    while (
+      (await this.database.transaction(unit => this.queues.remove(unit, queue.id, because, this.clock.now()))) ===
+      'busy'
+    )
   }
 
   /** Ends what waits in a queue. */
