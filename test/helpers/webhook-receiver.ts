@@ -78,7 +78,7 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
     verify,
     noticesOf: async (requestId, count) => {
       const of = (): ReceivedNotice[] => calls.map(verify).filter(({ data }) => data.requestId === requestId)
-      for (let round = 0; of().length < count && round < 400; round++) await new Promise(done => setTimeout(done, 50))
+      for (let round = 0; of().length < count && round < 1200; round++) await new Promise(done => setTimeout(done, 50))
       return of()
     },
     down,

@@ -113,4 +113,4 @@ it('a recovery comes to its end, each step once, although the server is killed i
   const told = actions.map(({ action }) => action)
   expect(told).toEqual([...new Set(told)])
   expect(await brokenRecoveries(server)).toEqual({})
-})
+}, 300_000)
