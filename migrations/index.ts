@@ -53,6 +53,7 @@ import { MendReseals1795231842000 } from './1795231842000-mend-reseals.js'
 import { IndexQueuesOfMessages1795231843000 } from './1795231843000-index-queues-of-messages.js'
 import { TellOfFailedDrills1795231844000 } from './1795231844000-tell-of-failed-drills.js'
 import { SealToNoRevokedAgents1795231870000 } from './1795231870000-seal-to-no-revoked-agents.js'
+import { FindClientsByName1795231871000 } from './1795231871000-find-clients-by-name.js'
 
 /** Every migration, in the order in which they are applied. A class's static name is its entry in the database. */
 export const migrations = [
@@ -110,5 +111,6 @@ export const migrations = [
   MendReseals1795231842000,
   IndexQueuesOfMessages1795231843000,
   TellOfFailedDrills1795231844000,
-  SealToNoRevokedAgents1795231870000
+  SealToNoRevokedAgents1795231870000,
+  FindClientsByName1795231871000
 ] as const

@@ -102,7 +102,8 @@ const INVARIANTS = {
   'every approval has one event': `
     SELECT a.recovery_id FROM certkeep.recovery_approval AS a GROUP BY a.recovery_id HAVING count(*) <> (
       SELECT count(*) FROM certkeep.audit_event AS e WHERE e.object_type = 'recovery'
-        AND e.object_id = a.recovery_id::text AND e.action IN ('recovery.approval_given', 'recovery.approved'))`
+        AND e.object_id = a.recovery_id::text AND e.action IN ('recovery.approval_given', 'recovery.approved')
+        AND e.detail ? 'agentId')`
 } as const
 
 /** The invariants of recoveries that something in the database breaks; nothing when all hold. */

@@ -1068,6 +1068,13 @@ const CHANGES: Readonly<Record<string, Prepared | readonly [Prepared, number]>> 
     await of(storage.SiteStore).addProxy(added, BECAUSE)
     return () => of(storage.SiteStore).removeProxy(added.smsid, BECAUSE, NOW)
   },
+  'RecoveryStore.openWindow': async () => {
+    const { id, first, second } = await requested()
+    await inUnit(unit => of(storage.RecoveryStore).giveApproval(unit, first, {}, BECAUSE))
+    await inUnit(unit => of(storage.RecoveryStore).giveApproval(unit, second, {}, BECAUSE))
+    return () =>
+      inUnit(unit => of(storage.RecoveryStore).openWindow(unit, id, NOW, { releaseUntil: minutes(60) }, BECAUSE))
+  },
   'SiteStore.addManagementPoint': async () => {
     const point = {
       id: randomUUID(),

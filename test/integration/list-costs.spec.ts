@@ -2,6 +2,7 @@ import { asId, type PrincipalId, type RequestId } from '@app/core'
 import {
   AuditLog,
   CertificateSearch,
+  ClientStore,
   openDatabase,
   QueueStore,
   RevocationStore,
@@ -31,6 +32,16 @@ beforeAll(async () => {
   database = await createTestDatabase()
   setting = await prepareSetting(database)
   await fillDatabase(database.settings.owner, REQUESTS, () => undefined)
+  await (
+    await database.open('owner')
+  ).dataSource.query(
+    `INSERT INTO certkeep.registration
+       (smsid, mode, key_hash, signing_certificate, netbios_name, fqdn, requested_at)
+     SELECT 'GUID:' || upper(gen_random_uuid()::text), 'mixed', sha256(n::text::bytea), '', 'Client-' || n,
+       'client-' || n || '.example.org', now() - n * interval '1 minute'
+     FROM generate_series(1, ${REQUESTS}) AS n;
+     ANALYZE certkeep.registration`
+  )
   console = await openDatabase({ ...database.settings.console, poolSize: 1 })
   const [row] = await console.dataSource.query<{ id: PrincipalId }[]>(
     `SELECT id FROM certkeep.principal WHERE account_name = 'filled0'`
@@ -49,7 +60,7 @@ async function rowsRead({ dataSource } = console): Promise<number> {
   await dataSource.query('SELECT pg_stat_force_next_flush()')
   const [row] = await dataSource.query<{ rows: string }[]>(`
     SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) AS rows FROM pg_stat_user_tables
-    WHERE schemaname = 'certkeep' AND relname IN ('request', 'certificate', 'audit_event', 'request_decision')`)
+    WHERE schemaname = 'certkeep' AND relname IN ('request', 'certificate', 'audit_event', 'request_decision', 'registration')`)
   return Number(row?.rows)
 }
 
@@ -68,6 +79,11 @@ const certificates = (filter: Omit<Parameters<CertificateSearch['find']>[0], 'ca
     const { next } = await of(CertificateSearch).find({ caIds: [setting.caId], ...filter }, new Date(), PAGE)
     return of(CertificateSearch).find({ caIds: [setting.caId], ...filter }, new Date(), PAGE, next)
   }
+})
+
+const clients = (name: string) => ({
+  first: () => of(ClientStore).list({ name }, PAGE),
+  later: async () => of(ClientStore).list({ name }, PAGE, (await of(ClientStore).list({ name }, PAGE)).next)
 })
 
 const daysAgo = (days: number): Date => new Date(Date.now() - days * 86_400_000)
@@ -93,6 +109,8 @@ const LISTS = {
   'certificates of a template': () => certificates({ templateName: setting.plain.name }),
   'certificates that are revoked': () => certificates({ state: 'revoked' }),
   'certificates that end soon': () => certificates({ expiringBefore: daysAgo(-364) }),
+  'clients by a name that few have': () => clients('CLIENT-777'),
+  'clients by a name that all have': () => clients('client'),
   'the audit log': () => audit({}),
   'what an account did': () => audit({ actor: 'EXAMPLE\\filled0' }),
   'what was done so': () => audit({ action: 'request.denied' }),

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openArchivedKeyBlob, verifyRecoveryPackage, type Console } from '@app/client'
+import { CR_DISP_DENIED, openArchivedKeyBlob, verifyRecoveryPackage, type Console } from '@app/client'
 import { toHex } from '@app/core'
 import { transferPart } from '@app/escrow'
 import { decrypterOf } from '@app/keys'
-import { RoleStore } from '@app/storage'
+import { RecoveryPackageStore, RoleStore } from '@app/storage'
 import { decodeCertificate } from '@app/x509'
 import { sealToAnyAgent } from '../helpers/administration.js'
 import { during } from '../helpers/database-faults.js'
 import { freshEntropy } from '../helpers/escrow-samples.js'
 import { createCaller, type HttpCaller } from '../helpers/http-calls.js'
+import { pkcs10Request } from '../helpers/plain-requests.js'
 import { makeRecoveryAgent, type RecoveryAgent } from '../helpers/recovery-agent.js'
 import {
   approveAs,
@@ -253,6 +254,27 @@ describe('between the approval and the release', () => {
     }
   })
 
+  it('an approval counts again: the recovery is released without a further agent', async () => {
+    const [, take, giveBack] = rights[1] as (typeof rights)[number]
+    const { id } = await console.recoveries.request(wanted())
+    await approveAs(server, id, agent(0))
+    await server.sql(take, [agent(0).person.row.id])
+    try {
+      expect((await approveAs(server, id, agent(1))).state).toBe('requested')
+      await expect(console.recoveries.release(id)).rejects.toMatchObject({ code: 'recovery_approvals_missing' })
+    } finally {
+      await server.sql(giveBack, [agent(0).person.row.id])
+    }
+    expect((await console.recoveries.release(id)).state).toBe('released')
+    expect(await openPackage(await console.recoveries.package(id), recipient)).toBe(pkcs8())
+    const moves = `SELECT action FROM certkeep.audit_event WHERE object_type = 'recovery' AND object_id = $1 ORDER BY seq`
+    const actions = (await server.sql<{ readonly action: string }>(moves, [String(id)])).map(({ action }) => action)
+    expect(actions.filter(action => /approved|released/.test(action))).toEqual([
+      'recovery.approved',
+      'recovery.released'
+    ])
+  })
+
   it('an agent that is retired while its approval waits for another is told so', async () => {
     const { id } = await console.recoveries.request(wanted())
     const owner = (await server.database.open('owner')).dataSource.createQueryRunner()
@@ -399,7 +421,60 @@ describe('the recovery of a key that each agent opens alone', () => {
     )
     expect(await brokenRecoveries(server)).toEqual({})
   })
+
+  it('is signed however many others before it cannot be, and nobody signs what can be fetched no more', async () => {
+    const packages = new RecoveryPackageStore((await server.database.open('authority')).dataSource)
+    const ids = async () => (await packages.listUnsigned(100, new Date())).map(({ recoveryId }) => recoveryId)
+    // Thirty-four that fail whenever they are tried: their requests have no certificate of this CA.
+    const owner = await server.addPrincipal()
+    await using denied = server.connect(owner)
+    expect(await denied.submit(await pkcs10Request({ template: 'UserEncryption' }))).toBe(CR_DISP_DENIED)
+    const stuck = await unsignable(server, 34, denied.requestId)
+    const alone = await archiveKey(server)
+    const { id } = await console.recoveries.request({ ...wanted(), key: { request: alone.requestId } })
+    await approveAs(server, id, agent(0))
+    await console.recoveries.release(id)
+    const isSigned = () =>
+      console.recoveries.package(id).then(
+        () => true,
+        () => false
+      )
+    await expect.poll(isSigned, { timeout: 20_000 }).toBe(true)
+    expect(await ids()).toEqual(stuck)
+    for (const one of stuck) {
+      await letPass(
+        one,
+        `approved_at = now() - interval '2 h', released_at = now() - interval '2 h',
+        release_until = now() - interval '1 h'`
+      )
+    }
+    expect(await ids()).toEqual([])
+  })
 })
+
+/** Released recoveries whose packages cannot be signed; their numbers. */
+async function unsignable({ sql }: TestServer, count: number, requestId: number): Promise<readonly number[]> {
+  const tables = ['recovery', 'recovery_package']
+  for (const table of tables) await sql(`ALTER TABLE certkeep.${table} DISABLE TRIGGER USER`)
+  const rows = await sql<{ readonly id: number }>(
+    `WITH template AS (
+       SELECT * FROM certkeep.recovery WHERE mode = 'any-agent' AND state = 'released' ORDER BY id LIMIT 1
+     ), copies AS (
+       INSERT INTO certkeep.recovery (ca_id, request_id, serial_number, owner_id, mode, quorum, state, requester_id,
+         requester_name, reason, ticket, requested_at, expires_at, approved_at, release_until, released_at,
+         counted_agents, notify_at)
+       SELECT ca_id, $2::integer, serial_number, owner_id, mode,
+         quorum, state, requester_id, requester_name, reason, ticket, requested_at, expires_at, approved_at,
+         release_until, released_at, counted_agents, notify_at
+       FROM template, generate_series(1, $1) RETURNING id
+     )
+     INSERT INTO certkeep.recovery_package (recovery_id, sealed, prepared_at, to_be_signed)
+     SELECT id, '\\x00', now(), true FROM copies RETURNING recovery_id AS id`,
+    [count, requestId]
+  )
+  for (const table of tables) await sql(`ALTER TABLE certkeep.${table} ENABLE TRIGGER USER`)
+  return rows.map(({ id }) => id).toSorted((a, b) => a - b)
+}
 
 async function transferred(id: number, holder: AgentHolder, to = recipient.certificate): Promise<Uint8Array> {
   await using theirs = server.operate(holder.person)

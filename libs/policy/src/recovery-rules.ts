@@ -128,8 +128,8 @@ export function requireFetchable(recovery: JudgedRecovery, principalId: string, 
   )
 }
 
-function requireCounting({ id, quorum, state }: JudgedRecovery, counting: number): void {
-  if (state === 'approved' && counting >= quorum) return
+function requireCounting({ id, quorum }: JudgedRecovery, counting: number): void {
+  if (counting >= quorum) return
   throw new AppError(
     'recovery_approvals_missing',
     `${quorum} must approve recovery ${id}, and the approvals of ${counting} count at the moment. Those of agents that were retired or revoked or have expired, and of people who lost the role or were disabled, do not.`,

@@ -28,7 +28,8 @@ const LIST: Statement = {
       ARRAY(SELECT s.agent_id FROM certkeep.recovery_share AS s WHERE s.recovery_id = k.recovery_id ORDER BY 1)
         AS "agentIds"
     FROM certkeep.recovery_package AS k JOIN certkeep.recovery AS r ON r.id = k.recovery_id
-    WHERE k.to_be_signed AND k.signed IS NULL ORDER BY k.recovery_id LIMIT $1`
+    WHERE k.to_be_signed AND k.signed IS NULL AND r.release_until >= $2 AND k.recovery_id > $3
+    ORDER BY k.recovery_id LIMIT $1`
 }
 
 const INTEND: Statement = {
@@ -47,9 +48,9 @@ const FINISH: Statement = {
 export class RecoveryPackageStore {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Packages without a signature, the oldest first. */
-  listUnsigned(limit: number): Promise<readonly PackageToSign[]> {
-    return query<PackageToSign>(this.dataSource, undefined, LIST, [limit])
+  /** Packages without a signature that can still be fetched, the oldest first; after one of them, when it is given. */
+  listUnsigned(limit: number, now: Date, after?: RecoveryId): Promise<readonly PackageToSign[]> {
+    return query<PackageToSign>(this.dataSource, undefined, LIST, [limit, now, after ?? 0])
   }
 
   /** Writes down what will be signed. Whether nobody else had. */

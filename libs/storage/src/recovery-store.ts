@@ -58,6 +58,11 @@ const FROM = `
 
 const FIND: Statement = { name: 'recovery_find', text: `SELECT ${COLUMNS} ${FROM} WHERE r.id = $1` }
 
+const IS_PREPARED: Statement = {
+  name: 'recovery_is_prepared',
+  text: 'SELECT prepared_at IS NOT NULL AS prepared FROM certkeep.recovery WHERE id = $1'
+}
+
 const LOCK: Statement = {
   name: 'recovery_lock',
   text: `SELECT ${selectList(recoveryEntity, 'r')} FROM certkeep.recovery AS r WHERE r.id = $1 FOR NO KEY UPDATE`
@@ -127,6 +132,12 @@ export class RecoveryStore {
 
   find(id: RecoveryId): Promise<FoundRecovery | undefined> {
     return queryOne<FoundRecovery>(this.dataSource, undefined, FIND, [id])
+  }
+
+  /** Whether the agents have been given what they approve with; cheap enough to be asked again and again. */
+  async isPrepared(id: RecoveryId): Promise<boolean> {
+    const row = await queryOne<{ readonly prepared: boolean }>(this.dataSource, undefined, IS_PREPARED, [id])
+    return row?.prepared ?? false
   }
 
   /** The recovery, which nobody else changes or approves until the unit ends. Throws `not_found`. */
@@ -237,6 +248,22 @@ export class RecoveryStore {
     if (moved.length !== 1) return false
     const detail = { agentId, releaseUntil: releaseUntil.toISOString() }
     await this.append(unit, recoveryId, 'approved', at, detail, because)
+    return true
+  }
+
+  /**
+   * Opens the window of a recovery whose approvals suffice without a further one, as those that had ceased to count count
+   * again. Whether it waited for that. The database refuses it with `internal` when they do not suffice.
+   */
+  async openWindow(
+    unit: Unit,
+    id: RecoveryId,
+    at: Date,
+    { releaseUntil }: ReleaseWindow,
+    because: Because
+  ): Promise<boolean> {
+    if ((await query(this.dataSource, unit, MOVE_TO_APPROVED, [id, at, releaseUntil])).length !== 1) return false
+    await this.append(unit, id, 'approved', at, { releaseUntil: releaseUntil.toISOString() }, because)
     return true
   }
 

@@ -33,12 +33,17 @@ export class PackageSigner implements OnApplicationBootstrap {
   }
 
   private async run(): Promise<StepRun> {
-    const unsigned = await this.packages.listUnsigned(batchSize)
-    const attempts = await Promise.allSettled(unsigned.map(row => this.sign(row)))
-    // One bad row never holds back its batch; it is tried again.
-    const failed = attempts.find(attempt => attempt.status === 'rejected')
-    if (failed !== undefined) throw failed.reason as Error
-    return { more: unsigned.length === batchSize, next: [] }
+    const failures: unknown[] = []
+    let last: PackageToSign | undefined
+    do {
+      const unsigned = await this.packages.listUnsigned(batchSize, this.clock.now(), last?.recoveryId)
+      const attempts = await Promise.allSettled(unsigned.map(row => this.sign(row)))
+      failures.push(...attempts.flatMap(attempt => (attempt.status === 'rejected' ? [attempt.reason as unknown] : [])))
+      last = unsigned[batchSize - 1]
+    } while (last !== undefined)
+    // Bad rows hold back no other; they are tried again until nobody could fetch them any more.
+    if (failures.length > 0) throw failures[0]
+    return { more: false, next: [] }
   }
 
   private async sign(row: PackageToSign): Promise<void> {

@@ -4,9 +4,10 @@ import { AppError, type RecoveryId } from '@app/core'
 import { Wakeups } from '@app/queue'
 import { RecoveryStore } from '@app/storage'
 
-/** How long a call waits for what another process prepares in a moment, and how often it looks, in milliseconds. */
+/** How long a call waits for what another process prepares in a moment, in milliseconds. */
 const patience = 5000
-const pause = 25
+/** How long it waits before it looks again: at first, and at the longest, as each pause is twice the one before. */
+const pauses = { first: 25, longest: 400 }
 
 /** What the archive and the authority put beside a recovery, waited for. */
 @Injectable()
@@ -18,7 +19,7 @@ export class PreparedRecoveries {
 
   /** Resolves once the agents' shares are there. Throws `unavailable` when they are not for long. */
   async shares(id: RecoveryId): Promise<void> {
-    await this.wait(async () => ((await this.recoveries.find(id))?.preparedAt === null ? undefined : true), id)
+    await this.wait(async () => ((await this.recoveries.isPrepared(id)) ? true : undefined), id)
   }
 
   /** The package of a released recovery, signed where it is signed. Throws `unavailable` when it is not there for long. */
@@ -31,12 +32,14 @@ export class PreparedRecoveries {
   }
 
   private async wait<T>(look: () => Promise<T | undefined>, id: RecoveryId): Promise<T> {
-    for (const end = Date.now() + patience; ; await sleep(pause)) {
+    const end = Date.now() + patience
+    for (let pause = pauses.first; ; pause = Math.min(2 * pause, pauses.longest)) {
       const found = await look()
       if (found !== undefined) return found
       if (Date.now() >= end) break
       this.wakeups.nudge('recoveries')
       this.wakeups.nudge('recovery-packages')
+      await sleep(pause)
     }
     throw new AppError('unavailable', `Recovery ${id} is being prepared. Try again in a moment.`, { recoveryId: id })
   }

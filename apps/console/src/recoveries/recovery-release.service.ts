@@ -24,8 +24,8 @@ export class RecoveryRelease {
   ) {}
 
   /**
-   * Releases an approved recovery to whoever asked for it. Every right is judged again as it is now: those of the caller,
-   * and those of each person and agent that approved. Throws as `requireReleasable`, and `restricted_officer`.
+   * Releases a recovery to whoever asked for it. Every right is judged again as it is now: those of the caller, and those
+   * of each person and agent that approved. One that still waits is approved with it when approvals count again. Throws as `requireReleasable`, and `restricted_officer`.
    */
   async release(id: number, operator: AuthenticatedOperator): Promise<RecoveryDetail> {
     const asked = await this.access.permitted(id, permission, operator)
@@ -38,8 +38,13 @@ export class RecoveryRelease {
       const counted = await this.recoveries.listCounted(recoveryId, now, unit)
       requireReleasable(recovery, operator.principal.id, counted.length, now)
       // failpoint: release.judged
+      const because = { actor: operator.name }
+      if (recovery.state === 'requested') {
+        const releaseUntil = new Date(now.getTime() + this.config.recovery.releaseHours * HOUR)
+        await this.recoveries.openWindow(unit, recoveryId, now, { releaseUntil }, because)
+      }
       const notifyAt = new Date(now.getTime() + this.config.recovery.ownerNoticeHours * HOUR)
-      if (await this.recoveries.release(unit, recoveryId, now, notifyAt, { actor: operator.name })) return
+      if (await this.recoveries.release(unit, recoveryId, now, notifyAt, because)) return
       throw new AppError('internal', `Recovery ${id} moved while it was locked.`, { recoveryId })
     })
     // failpoint: release.committed
