@@ -65,7 +65,7 @@ const settingsWith = (httpPort: number, metricsPort: number): string => `
 https: { port: 0 }
 http: { port: ${httpPort} }
 metrics: { port: ${metricsPort} }
-limits: { requestsPerMinute: 0, failuresPerMinute: 0 }
+limits: { requestsPerMinute: 0, failuresPerMinute: 0, registrationsPerMinute: 0 }
 `
 
 const caName = 'Bench CA'

@@ -186,7 +186,7 @@ function settingsFor(home: string, { settings }: TestDatabase, changes: Settings
     https: { port: 0 },
     http: { port: 0 },
     metrics: { port: 0 },
-    limits: { requestsPerMinute: 0, failuresPerMinute: 0 },
+    limits: { requestsPerMinute: 0, failuresPerMinute: 0, registrationsPerMinute: 0 },
     graceSeconds: 5,
     ...changes
   }

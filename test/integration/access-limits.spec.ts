@@ -2,19 +2,26 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CertRequest } from '@app/client'
 import { decodeCertificate } from '@app/x509'
 import { cmcRequest, wrapKey } from '../helpers/archival-requests.js'
+import { messageOf, register, sampleClient, send } from '../helpers/registration-clients.js'
 import { sampleRsaKey } from '../helpers/escrow-samples.js'
 import { createCaller, type HttpCaller, type ToldProblem } from '../helpers/http-calls.js'
 import { startTestServer, type TestPrincipal, type TestServer } from '../helpers/server.js'
 
 const requestsPerMinute = 40
 const failuresPerMinute = 4
+const registrationsPerMinute = 3
 
 let server: TestServer
 let call: HttpCaller
 let base: string
 
 beforeAll(async () => {
-  server = await startTestServer({ settings: { limits: { requestsPerMinute, failuresPerMinute } } })
+  server = await startTestServer({
+    settings: {
+      limits: { requestsPerMinute, failuresPerMinute, registrationsPerMinute },
+      registration: { enabled: true }
+    }
+  })
   call = createCaller(server)
   base = `/api/v1/cas/${encodeURIComponent(server.ca.name)}`
 })
@@ -63,6 +70,19 @@ describe('an account', () => {
 })
 
 describe('an address', () => {
+  it('that registers more clients than it may is told when to come again, and nothing more is kept of it', async () => {
+    for (let sent = 0; sent < registrationsPerMinute; sent++) {
+      expect((await register(call, sampleClient(sent))).status).toBe(1)
+    }
+    const answer = await send(call, '', messageOf(sampleClient(0)))
+    expect(answer.json<ToldProblem>()).toMatchObject({ status: 429, code: 'rate_limited', retryable: true })
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
+    const [row] = await server.sql<{ count: number }>(
+      `SELECT count(*)::integer AS count FROM certkeep.audit_event WHERE action = 'registration.received'`
+    )
+    expect(row?.count).toBe(registrationsPerMinute)
+  })
+
   it('from which wrong credentials come is told to wait, as are all who call from there', async () => {
     const good = await server.addPrincipal()
     expect(await statusesOf(failuresPerMinute + 1, { token: 'x'.repeat(43) })).toEqual([401, 401, 401, 401, 429])

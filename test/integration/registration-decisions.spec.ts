@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '@app/core'
 import { encodePem } from '@app/der'
@@ -362,6 +363,8 @@ describe('the wait of a pending client', () => {
         (smsid, kind, signature_hash, data, signature, mode, received_at, state)
       SELECT (SELECT smsid FROM certkeep.registration LIMIT 1), 'Registration', sha256(n::text::bytea), 'x', 'x', 'mixed',
         now() + interval '1 day', 'due' FROM generate_series(1, 5000) AS n`)
+    // What was counted is told for a second.
+    await sleep(1100)
     expect(await waitOf(12)).toBeGreaterThan(100)
   })
 })

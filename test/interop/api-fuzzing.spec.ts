@@ -30,7 +30,13 @@ beforeAll(async () => {
   const settings = {
     registration: { enabled: true },
     operators: { roleSeparation: false },
-    limits: { requestsPerMinute: 0, failuresPerMinute: 0, submitWaitSeconds: 1, bodyBytes: 16_000_000 }
+    limits: {
+      requestsPerMinute: 0,
+      failuresPerMinute: 0,
+      registrationsPerMinute: 0,
+      submitWaitSeconds: 1,
+      bodyBytes: 16_000_000
+    }
   }
   server = await startTestServer({ log, settings })
   call = createCaller(server)

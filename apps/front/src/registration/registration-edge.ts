@@ -76,6 +76,7 @@ export class RegistrationEdge {
   ): Promise<ReceivedMessage> {
     this.limits.failures.check(request.ip)
     const message = body instanceof Uint8Array ? decodeRegistrationRequest(textOf(body)) : messageOf(body)
+    if (message.request.type === 'Registration') this.limits.registrations.take(request.ip)
     const isTaken = type === undefined ? message.request.type !== 'Enrollment' : message.request.type === type
     if (!isTaken) {
       throw schemaError(`This address takes a ${type ?? 'Registration or a Confirmation'}.`, ['Data@RequestType'])

@@ -7,6 +7,7 @@ import { ManagementPoint } from './management-point.js'
 import { MessageChecks } from './message-checks.js'
 import { RegistrationController } from './registration.controller.js'
 import { RegistrationEdge } from './registration-edge.js'
+import { RegistrationLoad } from './registration-load.js'
 import { RegistrationService } from './registration.service.js'
 
 /** What client registration brings into the front, where it is on. */
@@ -19,6 +20,7 @@ export const registrationProviders = [
   ManagementPoint,
   MessageChecks,
   RegistrationEdge,
+  RegistrationLoad,
   RegistrationService
 ]
 

@@ -17,6 +17,7 @@ import {
 } from '@app/registration'
 import { RegistrationStore, type NewRegistrationMessage, type RegistrationRow, type SiteRow } from '@app/storage'
 import { MessageChecks, type CheckedMessage } from './message-checks.js'
+import { RegistrationLoad } from './registration-load.js'
 import type { ReceivedMessage } from './transport.js'
 
 /** What a message is answered with. */
@@ -38,6 +39,7 @@ export class RegistrationService {
   constructor(
     private readonly checks: MessageChecks,
     private readonly registrations: RegistrationStore,
+    private readonly load: RegistrationLoad,
     private readonly wakeups: Wakeups,
     @Inject(CLOCK) private readonly clock: Clock
   ) {}
@@ -62,7 +64,7 @@ export class RegistrationService {
   private async register(received: ReceivedMessage): Promise<Omit<RegistrationAnswer, 'type' | 'timeStamp'>> {
     // 1. Everything that the message and its connection show, in the order of the protocol.
     const checked = await this.checks.check(received)
-    const waiting = await this.registrations.countDue()
+    const waiting = await this.load.waiting()
     if (waiting >= maxQueued) return { status: 2, retryAfter: checked.site.waitMaximumSeconds }
     // failpoint: register.checked
     // 2. Which client it is, and 3. the message, to be decided by whoever may.
@@ -129,7 +131,7 @@ export class RegistrationService {
     { site, client }: CheckedMessage
   ): Promise<Omit<RegistrationAnswer, 'type' | 'timeStamp'>> {
     if (row.status === 'pending') {
-      return { status: 1, smsid: row.smsid, retryAfter: waitOf(site, await this.registrations.countDue()) }
+      return { status: 1, smsid: row.smsid, retryAfter: waitOf(site, await this.load.waiting()) }
     }
     if (row.status === 'registered') return { status: 0, smsid: row.smsid, approval: approvalOfRow(row) }
     const into = row.mergedInto === null ? undefined : await this.registrations.find(row.mergedInto)

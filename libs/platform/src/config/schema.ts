@@ -109,6 +109,10 @@ const limits = z
     failuresPerMinute: z.int().min(0).default(60).meta({
       description:
         'Refused credentials, sign-ins begun and archived keys that do not open, a caller and minute, before it has to wait; 0 sets no limit.'
+    }),
+    registrationsPerMinute: z.int().min(0).default(600).meta({
+      description:
+        'Registrations of clients that an address may send in a minute, those of its proxies among them; 0 sets no limit.'
     })
   })
   .prefault({})
