@@ -429,7 +429,7 @@ describe('the recovery of a key that each agent opens alone', () => {
     const owner = await server.addPrincipal()
     await using denied = server.connect(owner)
     expect(await denied.submit(await pkcs10Request({ template: 'UserEncryption' }))).toBe(CR_DISP_DENIED)
-    const stuck = await unsignable(server, 34, denied.requestId)
+    const stuck = await unsignable(34, denied.requestId)
     const alone = await archiveKey(server)
     const { id } = await console.recoveries.request({ ...wanted(), key: { request: alone.requestId } })
     await approveAs(server, id, agent(0))
@@ -453,10 +453,10 @@ describe('the recovery of a key that each agent opens alone', () => {
 })
 
 /** Released recoveries whose packages cannot be signed; their numbers. */
-async function unsignable({ sql }: TestServer, count: number, requestId: number): Promise<readonly number[]> {
+async function unsignable(count: number, requestId: number): Promise<readonly number[]> {
   const tables = ['recovery', 'recovery_package']
-  for (const table of tables) await sql(`ALTER TABLE certkeep.${table} DISABLE TRIGGER USER`)
-  const rows = await sql<{ readonly id: number }>(
+  for (const table of tables) await server.sql(`ALTER TABLE certkeep.${table} DISABLE TRIGGER USER`)
+  const rows = await server.sql<{ readonly id: number }>(
     `WITH template AS (
        SELECT * FROM certkeep.recovery WHERE mode = 'any-agent' AND state = 'released' ORDER BY id LIMIT 1
      ), copies AS (
@@ -472,7 +472,7 @@ async function unsignable({ sql }: TestServer, count: number, requestId: number)
      SELECT id, '\\x00', now(), true FROM copies RETURNING recovery_id AS id`,
     [count, requestId]
   )
-  for (const table of tables) await sql(`ALTER TABLE certkeep.${table} ENABLE TRIGGER USER`)
+  for (const table of tables) await server.sql(`ALTER TABLE certkeep.${table} ENABLE TRIGGER USER`)
   return rows.map(({ id }) => id).toSorted((a, b) => a - b)
 }
 

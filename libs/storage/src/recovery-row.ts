@@ -141,3 +141,26 @@ export interface RecoveryPackageRow {
   readonly signed: Buffer | null
   readonly signedAt: Date | null
 }
+
+/** What somebody asks for. Mode and quorum are the key's. */
+export type NewRecovery = Pick<
+  RecoveryRow,
+  'caId' | 'requestId' | 'ownerId' | 'requesterId' | 'requesterName' | 'reason' | 'ticket' | 'requestedAt' | 'expiresAt'
+> & { readonly serialNumber: Uint8Array; readonly recipient: Uint8Array | null }
+
+/** An approval about to be given. */
+export type NewRecoveryApproval = Omit<RecoveryApprovalRow, 'transferred'> & { readonly transferred: Uint8Array | null }
+
+/** What a list of recoveries is narrowed by. */
+export interface RecoveryFilter {
+  readonly caIds: readonly CaId[]
+  readonly state?: RecoveryState
+  readonly requestId?: RequestId
+  /** Asked for by this person, or open and sealed to an agent of the person's. */
+  readonly concerning?: PrincipalId
+}
+
+/** When an approved recovery can be released, from its approval on. */
+export interface ReleaseWindow {
+  readonly releaseUntil: Date
+}

@@ -1,4 +1,4 @@
-import { AppError, type AgentId, type CaId, type PrincipalId, type RecoveryId, type RequestId } from '@app/core'
+import { AppError, type AgentId, type RecoveryId } from '@app/core'
 import type { DataSource } from 'typeorm'
 import { appendChange } from './audit-log.js'
 import type { AuditDetail, Because } from './audit-row.js'
@@ -12,38 +12,19 @@ import {
 } from './recovery-entities.js'
 import type {
   FoundRecovery,
+  NewRecovery,
+  NewRecoveryApproval,
   RecoveryApprovalRow,
+  RecoveryFilter,
   RecoveryPackageRow,
   RecoveryRow,
   RecoveryShareRow,
-  RecoveryState
+  RecoveryState,
+  ReleaseWindow
 } from './recovery-row.js'
 import { query, queryOne, type Statement } from './sql.js'
 import { storableText } from './text.js'
 import { type Unit, within } from './unit.js'
-
-/** What somebody asks for. Mode and quorum are the key's. */
-export type NewRecovery = Pick<
-  RecoveryRow,
-  'caId' | 'requestId' | 'ownerId' | 'requesterId' | 'requesterName' | 'reason' | 'ticket' | 'requestedAt' | 'expiresAt'
-> & { readonly serialNumber: Uint8Array; readonly recipient: Uint8Array | null }
-
-/** An approval about to be given. */
-export type NewRecoveryApproval = Omit<RecoveryApprovalRow, 'transferred'> & { readonly transferred: Uint8Array | null }
-
-/** What a list of recoveries is narrowed by. */
-export interface RecoveryFilter {
-  readonly caIds: readonly CaId[]
-  readonly state?: RecoveryState
-  readonly requestId?: RequestId
-  /** Asked for by this person, or open and sealed to an agent of the person's. */
-  readonly concerning?: PrincipalId
-}
-
-/** When an approved recovery can be released, from its approval on. */
-export interface ReleaseWindow {
-  readonly releaseUntil: Date
-}
 
 const COLUMNS = `
   ${selectList(recoveryEntity, 'r')}, coalesce(c.subject, m.subject, '') AS subject, p.domain, p.account_name AS "accountName",

@@ -54,7 +54,8 @@ export async function fetchPackage(
 /** Whether it is released to the caller, now or before. */
 async function release(recoveries: Console['recoveries'], id: number, talk: Talk): Promise<boolean> {
   const { state, approvals } = await recoveries.get(id)
-  if (state === 'requested') {
+  // Approvals that had ceased to count may count again: the release approves it then.
+  if (state === 'requested' && approvals.given < approvals.needed) {
     talk.say(`Recovery ${id} waits: ${approvals.given} of ${approvals.needed} have approved.`)
     return false
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { FILE_ADDRESS, OCSP_ADDRESS } from '@app/templates'
 import { coverage } from './coverage-settings.js'
+import { limits } from './limits-settings.js'
 import { messaging } from './messaging-settings.js'
 import { registration } from './registration-settings.js'
 import { directory } from './directory-settings.js'
@@ -84,36 +85,6 @@ const oidc = z
       .enum(['upn', 'mail', 'account'])
       .default('upn')
       .meta({ description: 'Attribute of the account in the directory that the claim is compared with.' })
-  })
-  .prefault({})
-
-const limits = z
-  .strictObject({
-    bodyBytes: z
-      .int()
-      .min(1024)
-      .max(16 * 1024 * 1024)
-      .default(256 * 1024)
-      .meta({ description: 'Largest body of a request, in bytes.' }),
-    submitWaitSeconds: z
-      .int()
-      .min(0)
-      .max(120)
-      .default(30)
-      .meta({ description: 'Longest time that a client may have the server wait for an outcome, in seconds.' }),
-    requestsPerMinute: z
-      .int()
-      .min(0)
-      .default(6000)
-      .meta({ description: 'Requests a caller may make in a minute; 0 sets no limit.' }),
-    failuresPerMinute: z.int().min(0).default(60).meta({
-      description:
-        'Refused credentials, sign-ins begun and archived keys that do not open, a caller and minute, before it has to wait; 0 sets no limit.'
-    }),
-    registrationsPerMinute: z.int().min(0).default(600).meta({
-      description:
-        'Registrations of clients that an address may send in a minute, those of its proxies among them; 0 sets no limit.'
-    })
   })
   .prefault({})
 
