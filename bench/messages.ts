@@ -46,7 +46,7 @@ interface Sender {
 
 /** Messages of 1000 bytes into queues, alone and 32 in a call, at each of the three levels. */
 export const messages: Benchmark = {
-  name: 'messages',
+  name: 'message',
   operation:
     'A message is sealed by the SDK under one security context and sent over TLS, on a kept connection, until the server has checked and stored it.',
   run: async (plan, say) => {
@@ -149,7 +149,7 @@ async function measureLevel({ server, sender, plan }: Setting, how: Level): Prom
   const operations = result.operations * batch
   const rate = result.rate * batch
   return {
-    name: 'messages',
+    name: 'message',
     parameters: { level, 'in a call': batch, 'body bytes': bodyBytes, key: 'P-256' },
     concurrency,
     ...result,

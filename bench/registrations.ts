@@ -23,7 +23,7 @@ interface Proxy {
 
 /** Clients that register, each a new one, until the server has said that it is pending; they are decided meanwhile. */
 export const registrations: Benchmark = {
-  name: 'registrations',
+  name: 'register',
   operation:
     'A new client of a proxy registers by POST over TLS, on a kept connection, until the signed answer is here; the worker decides it meanwhile, in the same server.',
   run: async (plan, say) => {
@@ -79,7 +79,7 @@ async function measureLevel(server: MeasuredServer, proxy: Proxy, concurrency: n
     const grown = (await server.database.size()) - stored
     const bare = await bareCryptography(concurrency, proxy.privateKey)
     return {
-      name: 'registrations',
+      name: 'register',
       parameters: { 'client key': 'RSA-2048', 'management point key': 'P-256' },
       concurrency,
       operations,
