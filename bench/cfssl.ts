@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,6 +13,7 @@ import type { Reference } from './benchmark.js'
 import { buildPlainRequest, type Subscriber } from './enrollment-requests.js'
 import { runLoad } from './load.js'
 import { clientConfig, type MeasuredDatabase } from './measured-database.js'
+import { findFreePort } from './measured-server.js'
 import { cpuOf } from './process-usage.js'
 import { makeSubscriberKey } from './subscriber-keys.js'
 
@@ -130,12 +130,7 @@ async function prepareHome(home: string, { settings }: MeasuredDatabase): Promis
   writeFileSync(join(home, 'config.json'), JSON.stringify(SIGNING))
   const database = { driver: 'postgres', data_source: source.join(' ') }
   writeFileSync(join(home, 'db.json'), JSON.stringify(database), { mode: 0o600 })
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
+  return findFreePort()
 }
 
 async function bodyOf(subscriber: Subscriber): Promise<string> {

@@ -135,7 +135,7 @@ export async function startMeasuredServer({
 }
 
 /** A port that is free now; the server does not tell which one it took. */
-async function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const { port } = probe.address() as AddressInfo

@@ -1,7 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,6 +11,8 @@ import { databaseUser, type ProcessRole } from '@app/storage'
 import { encodeSubjectAltName } from '@app/x509'
 import { Client } from 'pg'
 import { connectClient, createOwnDatabase, type TestDatabase } from '../helpers/database.js'
+import { findFreePort } from '../helpers/free-port.js'
+import { keepPlain } from '../helpers/plain-storage.js'
 import { holdAgents, type AgentHolder } from '../helpers/recoveries.js'
 import { startTestServer, type TestPrincipal, type TestServer } from '../helpers/server.js'
 import { buildSampleCertificate, nameOf, toSampleKey } from '../helpers/x509-samples.js'
@@ -111,18 +112,6 @@ function mountDisk(path: string, size: number | undefined): string | undefined {
   return status === 0 ? path : undefined
 }
 
-/** Has the database compress nothing, so that whatever it writes is in its files as it is. */
-async function keepPlain(database: TestDatabase): Promise<void> {
-  const { dataSource } = await database.open('owner')
-  await dataSource.query(`ALTER DATABASE ${database.name} SET wal_compression = off`)
-  const columns = await dataSource.query<{ command: string }[]>(`
-    SELECT format('ALTER TABLE %s ALTER %I SET STORAGE EXTERNAL', a.attrelid::regclass, a.attname) AS command
-    FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_type AS t ON t.oid = a.atttypid
-    WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND t.typlen = -1
-      AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)`)
-  for (const { command } of columns) await dataSource.query(command)
-}
-
 async function invitePeople(server: TestServer): Promise<People> {
   const people = {
     users: await Promise.all(Array.from({ length: 6 }, () => server.addPrincipal())),
@@ -150,7 +139,7 @@ async function startProcesses(parts: Parts, shape: Shape): Promise<Made> {
   )
   const ports = new Map<string, { readonly https: number; readonly http: number; readonly metrics: number }>()
   for (const { name } of names) {
-    ports.set(name, { https: await freePort(), http: await freePort(), metrics: await freePort() })
+    ports.set(name, { https: await findFreePort(), http: await findFreePort(), metrics: await findFreePort() })
   }
   const processes = names.map(({ role, name }) =>
     makeProcess(parts, role, name, ports.get(name) ?? { https: 0, http: 0, metrics: 0 })
@@ -266,18 +255,6 @@ function databaseUrl({ settings }: TestDatabase, role: ProcessRole): string {
   const { password = '', host = '', port, database } = settings[role]
   const where = new URLSearchParams({ host })
   return `postgres://${databaseUser(role)}:${encodeURIComponent(password)}@localhost:${port}/${database}?${where.toString()}`
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => {
-        resolve(typeof address === 'object' && address !== null ? address.port : 0)
-      })
-    })
-  })
 }
 
 /** Statements of the owner over one connection, made anew when it broke; tried for half a minute. */

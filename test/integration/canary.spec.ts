@@ -19,6 +19,7 @@ import { createLogger } from '@app/platform'
 import { decodeCertificate } from '@app/x509'
 import { combine } from 'shamir-secret-sharing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { keepPlain } from '../helpers/plain-storage.js'
 import { cmcRequest, wrapKey } from '../helpers/archival-requests.js'
 import { CanarySearch, needlesOf, needlesOfNumber, type Found } from '../helpers/canary-search.js'
 import { realEntropy } from '../helpers/cms-messages.js'
@@ -49,7 +50,7 @@ beforeAll(async () => {
   chmodSync(directory, 0o711)
   vi.stubEnv('TMPDIR', directory)
   database = await createOwnDatabase(join(directory, 'database'))
-  await keepPlain()
+  await keepPlain(database)
   const [setting] = await (
     await database.open('archive')
   ).dataSource.query<{ wal_compression: string }[]>('SHOW wal_compression')
@@ -72,18 +73,6 @@ afterAll(() => {
 
 function rsaKey(): KeyObject {
   return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
-}
-
-/** Has the database compress nothing, so that whatever it writes is in its files as it is. */
-async function keepPlain(): Promise<void> {
-  const { dataSource } = await database.open('owner')
-  await dataSource.query(`ALTER DATABASE ${database.name} SET wal_compression = off`)
-  const columns = await dataSource.query<{ command: string }[]>(`
-    SELECT format('ALTER TABLE %s ALTER %I SET STORAGE EXTERNAL', a.attrelid::regclass, a.attname) AS command
-    FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_type AS t ON t.oid = a.atttypid
-    WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND t.typlen = -1
-      AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)`)
-  for (const { command } of columns) await dataSource.query(command)
 }
 
 /** Every row of every table, in the text form of PostgreSQL, as a dump has them. */

@@ -1,12 +1,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { chmod, chown, copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { findFreePort } from '../helpers/free-port.js'
+import { shutDown, untilReady } from './postgres-process.js'
 import { missing, runOpenssl } from './programs.js'
 import type { WorkDirectory } from './work-directory.js'
 
@@ -23,7 +22,6 @@ export interface DebianPostgres {
 
 const packages = '/usr/lib/postgresql'
 const oldest = 14
-const startTimeout = 60_000
 const execute = promisify(execFile)
 
 interface Cluster {
@@ -63,7 +61,7 @@ export async function startDebianPostgres(directory: WorkDirectory): Promise<Deb
     url: (given, host = 'localhost') =>
       `postgres://${owner.user}:${owner.password}@${host}:${cluster.port}/certkeep?${new URLSearchParams(given).toString()}`,
     query: sql => query(sql),
-    stop: () => stop(server)
+    stop: () => shutDown(server)
   }
 }
 
@@ -82,16 +80,6 @@ async function serverUser(): Promise<Cluster['user']> {
     ['-u', '-g'].map(async option => (await execute('id', [option, 'nobody'])).stdout)
   )
   return { uid: Number(uid), gid: Number(gid) }
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }
 
 /** A root, and below it a server that is `localhost` and nothing else, and a client. */
@@ -147,27 +135,8 @@ async function makeCluster({ binaries, home, user, port }: Cluster, directory: W
 
 async function start({ binaries, home, user, port }: Cluster): Promise<ChildProcess> {
   const server = spawn(join(binaries, 'postgres'), ['-D', join(home, 'data')], { ...user, cwd: home, stdio: 'pipe' })
-  let words = ''
-  for (const stream of [server.stdout, server.stderr]) stream.on('data', (chunk: Buffer) => (words += chunk.toString()))
-  const deadline = Date.now() + startTimeout
-  while (Date.now() < deadline && server.exitCode === null) {
-    const ready = await execute(join(binaries, 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port)]).then(
-      () => true,
-      () => false
-    )
-    if (ready) return server
-    await sleep(100)
-  }
-  server.kill('SIGQUIT')
-  throw new Error(`PostgreSQL did not start:\n${words}`)
-}
-
-/** A fast shutdown, by the process that was started here. */
-async function stop(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null) return
-  const ended = once(server, 'exit')
-  server.kill('SIGINT')
-  await ended
+  await untilReady(server, { binaries, host: '127.0.0.1', port })
+  return server
 }
 
 async function runPsql(

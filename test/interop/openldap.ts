@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'ldapts'
+import { findFreePort } from '../helpers/free-port.js'
 
 /** An OpenLDAP server of a test, on a free port of this machine. */
 export interface OpenLdap {
@@ -32,7 +33,7 @@ export async function makeOpenLdap(): Promise<OpenLdap> {
   if (!existsSync(SLAPD)) throw new Error(`There is no ${SLAPD}; run .ci/install.`)
   const home = mkdtempSync(join(tmpdir(), 'certkeep-slapd-'))
   mkdirSync(join(home, 'data'))
-  const port = await freePort()
+  const port = await findFreePort()
   const url = `ldap://127.0.0.1:${port}`
   const schemas = ['core', 'cosine', 'inetorgperson'].map(name => `include ${SCHEMAS}/${name}.schema`)
   const settings = [
@@ -79,15 +80,6 @@ export async function makeOpenLdap(): Promise<OpenLdap> {
       rmSync(home, { recursive: true })
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function answers(port: number): Promise<void> {

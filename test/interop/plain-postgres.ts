@@ -1,17 +1,15 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { shutDown, untilReady } from './postgres-process.js'
 import { missing } from './programs.js'
 
 const execute = promisify(execFile)
 const packages = '/usr/lib/postgresql'
 const oldest = 14
-const startTimeout = 60_000
 /** Part of the name of the socket; each cluster has a directory of its own. */
 const PORT = 5432
 
@@ -62,39 +60,15 @@ async function start(binaries: string, directory: string, password: string): Pro
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe']
   })
-  await ready(binaries, directory, server)
+  await untilReady(server, { binaries, host: directory, port: PORT })
   const env = { ...process.env, PGHOST: directory, PGPORT: String(PORT), PGUSER: 'postgres', PGPASSWORD: password }
   return {
     host: directory,
     port: PORT,
     superuser: { user: 'postgres', password },
     run: async (program, ...args) => void (await execute(join(binaries, program), args, { env })),
-    stop: () => stop(server)
+    stop: () => shutDown(server)
   }
-}
-
-async function ready(binaries: string, directory: string, server: ChildProcess): Promise<void> {
-  let words = ''
-  for (const stream of [server.stdout, server.stderr]) stream?.on('data', (chunk: Buffer) => (words += String(chunk)))
-  const deadline = Date.now() + startTimeout
-  while (Date.now() < deadline && server.exitCode === null) {
-    const isReady = await execute(join(binaries, 'pg_isready'), ['-h', directory, '-p', String(PORT)]).then(
-      () => true,
-      () => false
-    )
-    if (isReady) return
-    await sleep(100)
-  }
-  server.kill('SIGQUIT')
-  throw new Error(`PostgreSQL did not start:\n${words}`)
-}
-
-/** A fast shutdown. */
-async function stop(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null) return
-  const ended = once(server, 'exit')
-  server.kill('SIGINT')
-  await ended
 }
 
 async function findBinaries(): Promise<string> {

@@ -57,8 +57,8 @@ export class ClientStore {
       .add('r.approval = ?', approval)
       .addText(isBlocked === undefined ? undefined : `r.blocked_at IS ${isBlocked ? 'NOT ' : ''}NULL`)
       .add(
-        '(starts_with(lower(r.netbios_name), ?) OR starts_with(lower(r.fqdn), ?))',
-        name === undefined ? undefined : name.toLowerCase()
+        '(lower(r.netbios_name) LIKE ? OR lower(r.fqdn) LIKE ?)',
+        name === undefined ? undefined : `${name.toLowerCase().replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
       )
       .add(
         '(r.requested_at, r.smsid) < (SELECT s.requested_at, s.smsid FROM certkeep.registration AS s WHERE s.smsid = ?)',
