@@ -210,7 +210,7 @@ describe('the API document', () => {
         `GET ${mq}/security-contexts/{handle}`,
         `POST ${mq}/delegations`,
         `POST ${mq}/keys`,
-        `POST ${mq}/queues/{queue}/batches`,
+        `POST ${mq}/queues/{queue}/messages:batch`,
         `POST ${mq}/security-contexts`,
         `POST ${mq}/token`,
         `GET ${mq}/journal`,

@@ -1,4 +1,6 @@
 import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto'
+import { Configuration, customFetch, genericGrantRequest } from 'openid-client'
+import { Agent, fetch } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   CertificateDirectory,
@@ -235,7 +237,11 @@ describe('a security context whose key the server holds', () => {
       { subject_token: '' },
       { actor_token: 'x' }
     ]
-    for (const changes of wrong) expect((await exchange(changes)).status).toBe(400)
+    for (const changes of wrong) {
+      const refused = await exchange(changes)
+      expect(refused.status).toBe(400)
+      expect(refused.json()).toMatchObject({ code: 'MQ_ERROR_INVALID_PARAMETER', error: 'invalid_request' })
+    }
     const token = issued.access_token
     const headers = { 'content-type': 'application/json' }
     const elsewhere = ['/api/v1/mq/keys', '/api/v1/mq/queues', '/api/v1/mq/delegations', '/api/v1/cas']
@@ -251,6 +257,29 @@ describe('a security context whose key the server holds', () => {
     expect((await call({ method: 'DELETE', path, token: admin.principal.token })).status).toBe(204)
     await server.sql('UPDATE certkeep.impersonation_token SET expires_at = now()')
     expect((await call({ ...obtain, token })).status).toBe(401)
+  })
+
+  it('001-4 is exchanged for by a client of OAuth 2.0 of others, which understands a refusal', async () => {
+    const { subjectToken, id } = await sender.contexts.delegate(admin.principal.row.sid, tomorrow())
+    const metadata = { issuer: server.url, token_endpoint: `${server.url}/api/v1/mq/token` }
+    const client = new Configuration(metadata, 'a', {}, (_server, _client, _body, headers) =>
+      headers.set('authorization', `Bearer ${admin.principal.token}`)
+    )
+    const dispatcher = new Agent({ connect: { ca: server.root } })
+    client[customFetch] = (url, options) => fetch(url, { ...(options as object), dispatcher }) as never
+    const exchange = () =>
+      genericGrantRequest(client, 'urn:ietf:params:oauth:grant-type:token-exchange', {
+        subject_token: subjectToken,
+        subject_token_type: 'urn:ietf:params:oauth:token-type:access_token'
+      })
+    expect(await exchange()).toMatchObject({ token_type: 'bearer', expires_in: 300 })
+    await sender.contexts.revokeDelegation(id)
+    await expect(exchange()).rejects.toMatchObject({
+      code: 'OAUTH_RESPONSE_BODY_ERROR',
+      error: 'invalid_request',
+      error_description: expect.stringContaining('may not act for whom the token names') as string
+    })
+    await dispatcher.close()
   })
 
   it('001-5 is refused with the code of the cause', async () => {
@@ -419,7 +448,7 @@ describe('a batch', () => {
     const envelope = await sender.queues.seal(queue, Buffer.from('x'))
     const post = await call({
       method: 'POST',
-      path: `/api/v1/mq/queues/${queue}/batches`,
+      path: `/api/v1/mq/queues/${queue}/messages:batch`,
       token: sender.principal.token,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ envelopes: [envelope, 'x.y.z'] })

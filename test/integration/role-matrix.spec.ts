@@ -43,7 +43,7 @@ const CLIENT_ROUTES: Readonly<Record<string, 'account' | 'nobody'>> = {
   'GET /api/v1/mq/security-contexts/{handle}': 'account',
   'POST /api/v1/mq/delegations': 'account',
   'POST /api/v1/mq/keys': 'account',
-  'POST /api/v1/mq/queues/{queue}/batches': 'account',
+  'POST /api/v1/mq/queues/{queue}/messages:batch': 'account',
   'POST /api/v1/mq/security-contexts': 'account',
   'POST /api/v1/mq/token': 'account',
   'PUT /api/v1/mq/endpoints/{endpoint}': 'account',

@@ -198,7 +198,7 @@ export class MessageQueues implements AsyncDisposable {
   ): Promise<readonly string[]> {
     const ids: string[] = []
     for (const batch of batchesOf(items)) {
-      const call = { method: 'POST', path: at(queue, 'batches'), json: jsonOf(batch) } as const
+      const call = { method: 'POST', path: `${at(queue, 'messages')}:batch`, json: jsonOf(batch) } as const
       ids.push(...(await this.transport.json<{ messageIds: string[] }>(call)).messageIds)
     }
     return ids

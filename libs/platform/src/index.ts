@@ -63,6 +63,7 @@ export { tellError } from './problems/problem-filter.js'
 export { HTTP_PROBLEMS, type HttpProblem } from './problems/http-status.js'
 export {
   InvalidRequest,
+  TokenExchangeRefusal,
   jsonPointer,
   PROBLEM_MEDIA_TYPE,
   problemSchema,

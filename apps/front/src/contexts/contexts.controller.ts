@@ -30,6 +30,10 @@ import { Delegations } from './delegations.service.js'
 import { HeldContexts } from './held-contexts.service.js'
 import { MessageKeys } from './message-keys.service.js'
 
+/** An exchange is refused as clients of OAuth 2.0 read it (RFC 6749, section 5.2), anything else about it as everywhere. */
+const PROBLEM = { schema: { $ref: '#/components/schemas/Problem' } }
+const REFUSALS = { 'application/json': PROBLEM, 'application/problem+json': PROBLEM }
+
 /** Security contexts with keys that the server holds, and who may act for whom. */
 @ApiTags('messages')
 @ApiBearerAuth()
@@ -136,6 +140,7 @@ export class ContextsController {
   @ApiConsumes('application/x-www-form-urlencoded')
   @ApiBody({ required: true, schema: { type: 'object' } })
   @ApiResponse({ status: 200, standardSchema: exchangedView })
+  @ApiResponse({ status: '4XX', description: 'The call is refused.', content: REFUSALS })
   async exchange(
     @Body() form: Buffer | undefined,
     @CurrentRequester() requester: AuthenticatedRequester,

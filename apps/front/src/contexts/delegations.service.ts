@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import { AppError, type Clock } from '@app/core'
-import { accountNameOf, CLOCK } from '@app/platform'
+import { accountNameOf, CLOCK, TokenExchangeRefusal } from '@app/platform'
 import { DelegationStore, PrincipalStore, type DelegationRow } from '@app/storage'
 import { requireScope } from '../enrollment/access.js'
 import type { AuthenticatedRequester } from '../requester/requester.js'
@@ -74,13 +74,16 @@ export class Delegations {
     const parsed = exchangeForm.safeParse(Object.fromEntries(new URLSearchParams(form)))
     if (!parsed.success) {
       const [issue] = parsed.error.issues
-      throw new AppError('MQ_ERROR_INVALID_PARAMETER', `"${issue?.path.join('.') ?? ''}" is missing or wrong.`)
+      throw new TokenExchangeRefusal(
+        'MQ_ERROR_INVALID_PARAMETER',
+        `"${issue?.path.join('.') ?? ''}" is missing or wrong.`
+      )
     }
     const now = this.clock.now()
     const subjectHash = hashOf(parsed.data.subject_token)
     const delegation = await this.delegations.findByToken(subjectHash, requester.principal.id, now)
     if (delegation === undefined) {
-      throw new AppError(
+      throw new TokenExchangeRefusal(
         'MQ_ERROR_CANNOT_IMPERSONATE_CLIENT',
         `${requester.name} may not act for whom the token names.`
       )

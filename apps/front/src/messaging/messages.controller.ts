@@ -71,7 +71,8 @@ export class MessagesController {
     return { messageId: messageIds[0] ?? '', queue }
   }
 
-  @Post('queues/:queue/batches')
+  // Two colons are one that begins no parameter.
+  @Post('queues/:queue/messages::batch')
   @HttpCode(202)
   @ApiOperation({
     summary: 'Send messages, all or none: each by the checks of one alone, in one transaction',

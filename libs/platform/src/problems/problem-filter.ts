@@ -2,7 +2,7 @@ import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AppError, type ErrorCode } from '@app/core'
 import type { Logger } from '../logger/logger.js'
-import { problemOf, PROBLEM_MEDIA_TYPE, type Problem } from './problem.js'
+import { problemOf, PROBLEM_MEDIA_TYPE, TokenExchangeRefusal, type Problem } from './problem.js'
 
 /** What the framework refuses before any code of ours runs. */
 const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -83,7 +83,8 @@ function headersOf(error: AppError, problem: Problem, reference: string): Record
   const seconds = error.evidence['retryAfterSeconds']
   const wait = typeof seconds === 'number' ? seconds : problem.status === 503 ? 5 : undefined
   return {
-    'content-type': PROBLEM_MEDIA_TYPE,
+    // Clients of OAuth 2.0 read no other media type (RFC 6749, section 5.2).
+    'content-type': error instanceof TokenExchangeRefusal ? 'application/json' : PROBLEM_MEDIA_TYPE,
     'cache-control': 'no-store',
     'x-request-id': reference,
     ...(wait === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(wait))) })

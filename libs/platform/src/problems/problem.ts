@@ -19,7 +19,12 @@ export const problemSchema = z.object({
   code: z.string().describe('The kind of problem, as the reference of errors lists it.'),
   hresult: z.string().regex(/^0x[0-9a-f]{8}$/),
   retryable: z.boolean().describe('Whether the same call may succeed later.'),
-  errors: z.array(problemDetail).optional().describe('Each wrong member of the call.')
+  errors: z.array(problemDetail).optional().describe('Each wrong member of the call.'),
+  error: z
+    .string()
+    .optional()
+    .describe('Of an exchange of tokens alone: the code of OAuth 2.0 (RFC 6749, section 5.2).'),
+  error_description: z.string().optional().describe('Beside `error`: as `detail`.')
 })
 
 /** The form of {@link problemSchema}. */
@@ -41,6 +46,12 @@ export class InvalidRequest extends AppError {
   }
 }
 
+/** A refused exchange of tokens, told in the terms of OAuth 2.0 too, by which its clients go (RFC 8693, section 2.2.2). */
+export class TokenExchangeRefusal extends AppError {
+  /** Of RFC 6749, section 5.2. */
+  readonly error = 'invalid_request'
+}
+
 /** What a caller is told of an error. `reference` names this one occurrence, here and in the log. */
 export function problemOf(error: AppError, reference: string): Problem {
   const { status, title, retryable } = HTTP_PROBLEMS[error.code]
@@ -53,7 +64,8 @@ export function problemOf(error: AppError, reference: string): Problem {
     code: error.code,
     hresult: formatHresult(hresultOf(error.code).value),
     retryable,
-    ...(error instanceof InvalidRequest ? { errors: error.errors } : {})
+    ...(error instanceof InvalidRequest ? { errors: error.errors } : {}),
+    ...(error instanceof TokenExchangeRefusal ? { error: error.error, error_description: error.message } : {})
   }
 }
 
