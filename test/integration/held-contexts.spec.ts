@@ -266,7 +266,7 @@ describe('a security context whose key the server holds', () => {
       headers.set('authorization', `Bearer ${admin.principal.token}`)
     )
     const dispatcher = new Agent({ connect: { ca: server.root } })
-    client[customFetch] = (url, options) => fetch(url, { ...(options as object), dispatcher }) as never
+    client[customFetch] = (url, options) => fetch(url, { ...(options as object), dispatcher })
     const exchange = () =>
       genericGrantRequest(client, 'urn:ietf:params:oauth:grant-type:token-exchange', {
         subject_token: subjectToken,
