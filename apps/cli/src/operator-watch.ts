@@ -4,6 +4,7 @@ import {
   registerAuditMetrics,
   registerCoverageMetrics,
   registerDrillMetrics,
+  registerLdapMetrics,
   registerOperationMetrics,
   registerRecoveryMetrics,
   verifyDrill,
@@ -11,7 +12,15 @@ import {
   type Health,
   type Metrics
 } from '@app/platform'
-import { AuditChainStore, CoverageStore, DrillStore, OperationsStore, RecoveryStore } from '@app/storage'
+import {
+  AuditChainStore,
+  CoverageStore,
+  DrillStore,
+  LdapEntryStore,
+  LdapRunStore,
+  OperationsStore,
+  RecoveryStore
+} from '@app/storage'
 
 interface WatchParts {
   readonly config: Config
@@ -27,6 +36,9 @@ export function watchForOperators(app: NestFastifyApplication, { config, metrics
   registerCoverageMetrics(registry, app.get(CoverageStore), clock)
   registerOperationMetrics(registry, app.get(OperationsStore), clock)
   registerRecoveryMetrics(registry, app.get(RecoveryStore))
+  if (config.directory.ldap.read.enabled) {
+    registerLdapMetrics(registry, { runs: app.get(LdapRunStore), entries: app.get(LdapEntryStore), clock })
+  }
   const drills = app.get(DrillStore)
   registerDrillMetrics(registry, drills, config.drill.hours, clock)
   health.addWarning('drill', () => verifyDrill(drills, config.drill.hours, clock))

@@ -5,6 +5,7 @@ import { nestLoggerOf, runtimeModule, type Logger, type Role, type Runtime } fro
 import { Outcomes, StatusChanges, Steps, Wakeups } from '@app/queue'
 import { ArchiveModule } from '../../archive/src/archive.module.js'
 import { AuthorityModule } from '../../authority/src/authority.module.js'
+import { LdapReadingModule } from '../../console/src/ldap-reading/ldap-reading.module.js'
 import { RegistrationsModule } from '../../console/src/registration/registrations.module.js'
 import { PublishingModule } from '../../front/src/publishing/publishing.module.js'
 import { WebhooksModule } from '../../front/src/webhooks/webhooks.module.js'
@@ -98,4 +99,11 @@ export function registrationsOf(installation: Installation): readonly DynamicMod
   const { roles, registration } = installation.config
   if (!roles.includes('console') || !registration.enabled) return []
   return [RegistrationsModule.register(installation.connection('console'))]
+}
+
+/** Accounts and groups are read by the console, which keeps the directory, and only where the settings say so. */
+export function ldapReadingOf(installation: Installation): readonly DynamicModule[] {
+  const { roles, directory } = installation.config
+  if (!roles.includes('console') || !directory.ldap.read.enabled) return []
+  return [LdapReadingModule.register(installation.connection('console'))]
 }

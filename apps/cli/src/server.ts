@@ -33,7 +33,7 @@ import { beginFrontWork } from './front-work.js'
 import { openInstallation, type Installation } from './installation.js'
 import { listenerIdentity, requireListenerIdentity, type ListenerIdentity } from './listener-identity.js'
 import { startRegistrationListeners } from './registration-listeners.js'
-import { publishingOf, registrationsOf, startRoles, webhooksOf, workerRoles } from './roles.js'
+import { ldapReadingOf, publishingOf, registrationsOf, startRoles, webhooksOf, workerRoles } from './roles.js'
 import { lifeRecordOf } from './server-events.js'
 import { watchForOperators } from './operator-watch.js'
 
@@ -88,6 +88,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const running = await startRoles(installation, workerRoles(config.roles), log, [
       ...webhooksOf(installation),
       ...publishingOf(installation),
+      ...ldapReadingOf(installation),
       ...registrationsOf(installation)
     ])
     const life = lifeRecordOf(running, log)

@@ -25,6 +25,7 @@ import { invitationsFeature } from './invitations/invitations.feature.js'
 import { keyDrillsFeature } from './key-drills/key-drills.feature.js'
 import { keyImportsFeature } from './key-imports/key-imports.feature.js'
 import { keyRetentionFeature } from './key-retention/key-retention.feature.js'
+import { ldapFeature } from './ldap/ldap.feature.js'
 import { operatorsFeature } from './operators/operators.feature.js'
 import { queueFeature } from './queue/queue.feature.js'
 import { recoveryAgentsFeature } from './recovery-agents/recovery-agents.feature.js'
@@ -58,6 +59,7 @@ const features: readonly ConsoleFeature[] = [
   keyRetentionFeature,
   sessionFeature,
   directoryImportFeature,
+  ldapFeature,
   directoryFeature,
   enrollmentRightsFeature,
   templatesFeature,

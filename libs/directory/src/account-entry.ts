@@ -91,7 +91,7 @@ export function decodeAccountEntry(
     accountName: accountNameIn(name, accountAttribute),
     domain: domain ?? domainOfName(entry.dn),
     sid,
-    guid: guidOf(entry),
+    guid: findEntryGuid(entry),
     displayName: textOf(entry, 'displayName', 256),
     upn: textOf(entry, 'userPrincipalName', 1024),
     mail: textOf(entry, 'mail', 320),
@@ -120,7 +120,8 @@ function accountNameIn(name: string | undefined, attribute: string): string {
   return readable(name, 'account name', 256)
 }
 
-function guidOf(entry: LdifEntry): string | undefined {
+/** The identity of an entry: objectGUID, else entryUUID (RFC 4530). Throws `invalid_argument` when it is no GUID. */
+export function findEntryGuid(entry: LdifEntry): string | undefined {
   const guid = first(entry, 'objectGUID', decodeGuid)
   if (guid !== undefined) return guid
   const text = findText(entry, 'entryUUID')?.toLowerCase()

@@ -16,6 +16,7 @@ export {
   type CheckpointFile
 } from './audit/checkpoint-file.js'
 export { drillStanding, registerDrillMetrics, verifyDrill, type DrillStanding } from './drill/drill-alarm.js'
+export { ldapStanding, registerLdapMetrics, type LdapStanding } from './ldap-standing/ldap-standing.js'
 export { registerAuditMetrics } from './audit/audit-metrics.js'
 export { RefusalLog } from './audit/refusal-log.js'
 export { parseDatabaseUrl, type DatabaseSettings } from './config/database-url.js'

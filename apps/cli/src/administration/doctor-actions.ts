@@ -100,6 +100,42 @@ async function examineHome({ clock, installation }: Administration): Promise<rea
   ]
 }
 
+/** Whether accounts come in from the LDAP server, and certificates go out to it. */
+async function examineLdap({ database, installation }: Administration): Promise<readonly Finding[]> {
+  const { url, read } = installation.config.directory.ldap
+  if (url === undefined) return []
+  const { dataSource } = database
+  const { failing } = await new PublicationStore(dataSource).countDue()
+  const findings: Finding[] = []
+  if (failing > 0) {
+    findings.push({
+      check: 'publications-failing',
+      severity: 'warning',
+      cause: `The LDAP server has not taken ${failing} certificates so far.`,
+      remedy: 'See which and why with "certkeep directory publications".'
+    })
+  }
+  if (!read.enabled) return findings
+  const { failure, refused } = await ldapStanding(new LdapRunStore(dataSource), new LdapEntryStore(dataSource))
+  if (failure !== undefined) {
+    findings.push({
+      check: 'ldap-reading-failed',
+      severity: 'error',
+      cause: `Accounts could not be read from the LDAP server: ${failure.error ?? ''}`,
+      remedy: 'Mend that, then try with "certkeep directory ldap sync".'
+    })
+  }
+  if (refused > 0) {
+    findings.push({
+      check: 'ldap-entries-refused',
+      severity: 'warning',
+      cause: `${refused} entries of the LDAP server could not be taken, or not wholly.`,
+      remedy: 'See which and why with "certkeep directory ldap refused".'
+    })
+  }
+  return findings
+}
+
 function rankOf({ severity }: Finding): number {
   return severity === 'error' ? 0 : 1
 }

@@ -58,6 +58,37 @@ export interface DirectoryImport {
   readonly findings: readonly { readonly dn: string; readonly severity: 'error' | 'warning'; readonly detail: string }[]
 }
 
+/** One reading of the LDAP server that accounts come from. */
+export interface LdapRun {
+  readonly id: string
+  readonly state: 'due' | 'running' | 'done' | 'failed'
+  readonly requestedBy: string
+  readonly requestedAt: string
+  /** Whether every entry is read, changed or not. */
+  readonly full: boolean
+  readonly startedAt?: string
+  readonly endedAt?: string
+  /** Entries that the server has. */
+  readonly entries: number
+  readonly added: number
+  readonly changed: number
+  readonly disabled: number
+  /** Entries that could not be taken. */
+  readonly refused: number
+  readonly error?: string
+}
+
+/** How reading the LDAP server stands. */
+export interface LdapStatus {
+  readonly enabled: boolean
+  readonly everyMinutes: number
+  /** Accounts and groups that come from the LDAP server. */
+  readonly accounts: number
+  readonly refused: number
+  /** The latest, the newest first. */
+  readonly runs: readonly LdapRun[]
+}
+
 /** A certificate that the LDAP server has not taken so far. */
 export interface FailingPublication {
   readonly id: string
@@ -164,6 +195,28 @@ export class Directory {
   /** The value of mSMQSignCertificates of an account (MS-MQMQ 2.2.21). */
   async exportUserSignCerts(id: string): Promise<Uint8Array> {
     return (await this.transport.call({ path: at(id, 'mqusersigncerts') })).body
+  }
+
+  /** How accounts are read from the LDAP server, and how that went. */
+  ldap(): Promise<LdapStatus> {
+    return this.transport.json({ path: `${base}/ldap` })
+  }
+
+  /** Has the LDAP server read now. Throws `conflict` while that is going on. */
+  readLdap(options: { readonly full?: boolean; readonly acceptRemovals?: boolean } = {}): Promise<LdapRun> {
+    return this.transport.json({ method: 'POST', path: `${base}/ldap/runs`, json: { ...options } })
+  }
+
+  /** One reading of the LDAP server. Throws `not_found`. */
+  ldapRun(id: string): Promise<LdapRun> {
+    return this.transport.json({ path: `${base}/ldap/runs/${encodeURIComponent(id)}` })
+  }
+
+  /** Entries of the LDAP server that could not be taken, or not wholly, and why. */
+  refusedEntries(
+    options: PageOptions = {}
+  ): Promise<ListPage<{ readonly guid: string; readonly dn: string; readonly error: string }>> {
+    return this.transport.json({ path: `${base}/ldap/refused`, query: { ...options } })
   }
 
   /** Certificates that the LDAP server of the settings has not taken so far. */
