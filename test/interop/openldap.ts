@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Client } from 'ldapts'
+import { Attribute, Change, Client } from 'ldapts'
 import { findFreePort } from '../helpers/free-port.js'
 
 /** An OpenLDAP server of a test, on a free port of this machine. */
@@ -18,6 +18,8 @@ export interface OpenLdap {
   stop(): Promise<void>
   /** Does something as the directory's manager. */
   manage<T>(work: (client: Client) => Promise<T>): Promise<T>
+  /** Replaces the values of an attribute. */
+  modify(dn: string, type: string, values: readonly (string | Buffer)[]): Promise<void>
   remove(): Promise<void>
 }
 
@@ -35,7 +37,7 @@ export async function makeOpenLdap(): Promise<OpenLdap> {
   mkdirSync(join(home, 'data'))
   const port = await findFreePort()
   const url = `ldap://127.0.0.1:${port}`
-  const schemas = ['core', 'cosine', 'inetorgperson'].map(name => `include ${SCHEMAS}/${name}.schema`)
+  const schemas = ['core', 'cosine', 'inetorgperson', 'nis'].map(name => `include ${SCHEMAS}/${name}.schema`)
   const settings = [
     ...schemas,
     `modulepath ${MODULES}`,
@@ -56,6 +58,15 @@ export async function makeOpenLdap(): Promise<OpenLdap> {
     await ended
     running = undefined
   }
+  const manage = async <T>(work: (client: Client) => Promise<T>): Promise<T> => {
+    const client = new Client({ url })
+    try {
+      await client.bind(bindDn, password)
+      return await work(client)
+    } finally {
+      await client.unbind()
+    }
+  }
   return {
     url,
     base,
@@ -66,14 +77,11 @@ export async function makeOpenLdap(): Promise<OpenLdap> {
       await answers(port)
     },
     stop,
-    async manage(work) {
-      const client = new Client({ url })
-      try {
-        await client.bind(bindDn, password)
-        return await work(client)
-      } finally {
-        await client.unbind()
-      }
+    manage,
+    modify(dn, type, values) {
+      const bytes = values.map(value => Buffer.from(value))
+      const change = new Change({ operation: 'replace', modification: new Attribute({ type, values: bytes }) })
+      return manage(client => client.modify(dn, change))
     },
     async remove() {
       await stop()

@@ -1,10 +1,12 @@
 import type { Finding } from '@app/core'
 import { findingsOf, judgeCoverage, operationFindings } from '@app/policy'
-import { drillStanding } from '@app/platform'
+import { drillStanding, ldapStanding } from '@app/platform'
 import {
   AuditChainStore,
   CoverageStore,
   DrillStore,
+  LdapEntryStore,
+  LdapRunStore,
   OperationsStore,
   PublicationStore,
   WebhookStore
@@ -16,6 +18,7 @@ import {
   databaseFindings,
   deliveryFindings,
   diskFindings,
+  ldapFindings,
   listenerFindings
 } from './doctor-findings.js'
 import { certificateEndOf, factsOfHome } from './doctor-home.js'
@@ -28,6 +31,7 @@ export function examine(): Promise<readonly Finding[]> {
       ...(await examineDrills(administration)),
       ...(await examineOperation(administration)),
       ...(await examineDeliveries(administration)),
+      ...(await examineLdap(administration)),
       ...(await examineAudit(administration)),
       ...(await examineHome(administration))
     ]
@@ -100,40 +104,10 @@ async function examineHome({ clock, installation }: Administration): Promise<rea
   ]
 }
 
-/** Whether accounts come in from the LDAP server, and certificates go out to it. */
-async function examineLdap({ database, installation }: Administration): Promise<readonly Finding[]> {
-  const { url, read } = installation.config.directory.ldap
-  if (url === undefined) return []
-  const { dataSource } = database
-  const { failing } = await new PublicationStore(dataSource).countDue()
-  const findings: Finding[] = []
-  if (failing > 0) {
-    findings.push({
-      check: 'publications-failing',
-      severity: 'warning',
-      cause: `The LDAP server has not taken ${failing} certificates so far.`,
-      remedy: 'See which and why with "certkeep directory publications".'
-    })
-  }
-  if (!read.enabled) return findings
-  const { failure, refused } = await ldapStanding(new LdapRunStore(dataSource), new LdapEntryStore(dataSource))
-  if (failure !== undefined) {
-    findings.push({
-      check: 'ldap-reading-failed',
-      severity: 'error',
-      cause: `Accounts could not be read from the LDAP server: ${failure.error ?? ''}`,
-      remedy: 'Mend that, then try with "certkeep directory ldap sync".'
-    })
-  }
-  if (refused > 0) {
-    findings.push({
-      check: 'ldap-entries-refused',
-      severity: 'warning',
-      cause: `${refused} entries of the LDAP server could not be taken, or not wholly.`,
-      remedy: 'See which and why with "certkeep directory ldap refused".'
-    })
-  }
-  return findings
+/** Whether accounts come in from the LDAP server, where they should. */
+async function examineLdap({ database: { dataSource }, installation }: Administration): Promise<readonly Finding[]> {
+  if (!installation.config.directory.ldap.read.enabled) return []
+  return ldapFindings(await ldapStanding(new LdapRunStore(dataSource), new LdapEntryStore(dataSource)))
 }
 
 function rankOf({ severity }: Finding): number {

@@ -1,4 +1,5 @@
 import type { Finding } from '@app/core'
+import type { LdapStanding } from '@app/platform'
 import type { ChainStatus, DatabaseFacts } from '@app/storage'
 import type { HomeFacts } from './doctor-home.js'
 
@@ -147,4 +148,21 @@ export function backupFindings(
     })
   }
   return findings
+}
+
+/** Whether accounts come in from the LDAP server. */
+export function ldapFindings({ failure, refused }: LdapStanding): readonly Finding[] {
+  const failed: Finding = {
+    check: 'ldap-reading-failed',
+    severity: 'error',
+    cause: `Accounts could not be read from the LDAP server: ${failure?.error ?? ''}`,
+    remedy: 'Mend that, then try with "certkeep directory ldap sync".'
+  }
+  const left: Finding = {
+    check: 'ldap-entries-refused',
+    severity: 'warning',
+    cause: `Entries of the LDAP server could not be taken, or not wholly: ${refused}.`,
+    remedy: 'See which and why with "certkeep directory ldap refused".'
+  }
+  return [...(failure === undefined ? [] : [failed]), ...(refused === 0 ? [] : [left])]
 }

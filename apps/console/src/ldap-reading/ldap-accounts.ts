@@ -20,6 +20,27 @@ export interface TakenEntry {
   readonly row: LdapEntryRow
 }
 
+/** The stores that {@link LdapAccounts} reads. */
+@Injectable()
+export class LdapAccountStores {
+  constructor(
+    readonly entries: LdapEntryStore,
+    readonly principals: PrincipalStore
+  ) {}
+}
+
+/** Where accounts come from: who the audit log names, and the domain that the settings give them. */
+@Injectable()
+export class LdapOrigin {
+  readonly because: { readonly actor: string }
+  readonly domain: string | undefined
+
+  constructor(ldap: LdapDirectory, @Inject(CONFIG) { directory }: Config) {
+    this.because = { actor: ldap.actor }
+    this.domain = directory.ldap.read.domain
+  }
+}
+
 /** What the LDAP server says of accounts and groups, and takes back, as it is taken here. */
 @Injectable()
 export class LdapAccounts {
@@ -108,26 +129,5 @@ export class LdapAccounts {
 
   private async findAll(ids: readonly PrincipalId[]): Promise<readonly PrincipalRow[]> {
     return [...(await this.stores.principals.findAll(ids)).values()]
-  }
-}
-
-/** The stores that {@link LdapAccounts} reads. */
-@Injectable()
-export class LdapAccountStores {
-  constructor(
-    readonly entries: LdapEntryStore,
-    readonly principals: PrincipalStore
-  ) {}
-}
-
-/** Where accounts come from: who the audit log names, and the domain that the settings give them. */
-@Injectable()
-export class LdapOrigin {
-  readonly because: { readonly actor: string }
-  readonly domain: string | undefined
-
-  constructor(ldap: LdapDirectory, @Inject(CONFIG) { directory }: Config) {
-    this.because = { actor: ldap.actor }
-    this.domain = directory.ldap.read.domain
   }
 }

@@ -73,7 +73,8 @@ export class LdapReading {
     { run, reader, known }: Work,
     listed: ReadonlyMap<string, ListedEntry>
   ): Promise<readonly LdapEntryRow[]> {
-    const taken = [...known.values()].filter(row => row.principalId !== null && !row.isGone)
+    const there = [...known.values()].filter(row => !row.isGone)
+    const taken = there.filter(row => row.principalId !== null)
     const missing = taken.filter(({ guid }) => !listed.has(guid))
     const most = Math.max(ALWAYS_GONE, (taken.length * this.config.directory.ldap.read.mostRemovedPercent) / 100)
     if (missing.length > most && !run.acceptsRemovals) {
@@ -85,7 +86,7 @@ export class LdapReading {
     }
     const gone: LdapEntryRow[] = []
     // An entry that moved while the list was made may have been missed.
-    for (const row of missing) if (!(await reader.has(row.guid))) gone.push(row)
+    for (const row of there) if (!listed.has(row.guid) && !(await reader.has(row.guid))) gone.push(row)
     return gone
   }
 
