@@ -21,7 +21,9 @@ beforeAll(async () => {
   const { url, base, bindDn } = ldap
   const read = { enabled: true, everyMinutes: 1440, domain: 'CORP' }
   const own = { accountAttribute: 'uid', timeoutSeconds: 2, read }
-  server = await startTestServer({ settings: { directory: { ldap: { url, base: `ou=people,${base}`, bindDn, passwordFile, ...own } } } })
+  server = await startTestServer({
+    settings: { directory: { ldap: { url, base: `ou=people,${base}`, bindDn, passwordFile, ...own } } }
+  })
   root = server.operate(await server.addOperator('administrator'))
 })
 
@@ -84,7 +86,11 @@ describe('reading accounts from an LDAP server', () => {
     const { certificate } = makeIdentity()
     await ldap.modify(ann, 'userCertificate;binary', [Buffer.from(certificate.raw)])
     await ldap.manage(async client => {
-      await client.add(`cn=web1,${people()}`, { objectClass: ['device', 'ipHost'], cn: 'web1', ipHostNumber: '10.0.0.1' })
+      await client.add(`cn=web1,${people()}`, {
+        objectClass: ['device', 'ipHost'],
+        cn: 'web1',
+        ipHostNumber: '10.0.0.1'
+      })
       await client.add(`cn=Inner,${people()}`, { objectClass: ['groupOfNames'], cn: 'Inner', member: [ann] })
       const member = [`cn=inner, ${people().toUpperCase()}`, bob, 'cn=nobody,dc=elsewhere']
       await client.add(`cn=Outer,${people()}`, { objectClass: ['groupOfNames'], cn: 'Outer', member })

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { parseKind, parsePositive } from './argument.js'
 import { collect } from './client-options.js'
 import { registerDirectoryConsole } from './directory-console.js'
+import { registerDirectoryExchange } from './directory-exchange.js'
 import { print, printData, talkOf, withTableOrJson, type WithOutput } from './output.js'
 
 interface PrincipalCommand {
@@ -66,4 +67,5 @@ export function registerDirectory(program: Command): void {
       )
     )
   registerDirectoryConsole(directory)
+  registerDirectoryExchange(directory)
 }

@@ -116,7 +116,7 @@ export function enrollmentAt(
 }
 
 /** The one entry of a name: `DOMAIN\account`, or an account that one domain only has. Throws `not_found`. */
-async function findEntry(
+export async function findEntry(
   directory: Console['directory'],
   text: string,
   kind?: DirectoryEntry['kind']

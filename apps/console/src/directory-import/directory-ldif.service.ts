@@ -6,6 +6,7 @@ import { decodeLdif, encodeLdif, type LdifEntry } from '@app/ldif'
 import { DirectoryExportStore, DirectoryStore, type Because, type PrincipalRow } from '@app/storage'
 import type { AuthenticatedOperator } from '../access/operator.js'
 import { AccountChanges } from '../directory/account-changes.js'
+import { isClosedGroup } from '../directory/principal-view.js'
 import { AccountImport, isBuiltInGroup } from './account-import.js'
 import { CertificateImport } from './certificate-import.js'
 import type { ImportBody, ImportFinding, ImportView } from './directory-ldif.schemas.js'
@@ -96,7 +97,8 @@ export class DirectoryLdifService {
     )
     return rows.flatMap(row => {
       const { kind } = row
-      if (kind === 'system') return []
+      // Who is in the group of operators follows from the roles, which are of this installation alone.
+      if (kind === 'system' || (kind === 'group' && isClosedGroup(row.accountName))) return []
       const { certificates, signCertificates, members } = partsOf(row.id)
       const guid = row.guid ?? row.id
       const isDisabled = row.disabledAt !== null
