@@ -52,11 +52,12 @@ export class LdapService {
   }
 }
 
-function viewOf({ isFull, acceptsRemovals: _, startedAt, endedAt, error, ...run }: LdapRunRow): RunView {
+function viewOf(row: LdapRunRow): RunView {
+  const { id, state, requestedBy, entries, added, changed, disabled, refused, startedAt, endedAt, error } = row
   return {
-    ...run,
-    full: isFull,
-    requestedAt: run.requestedAt.toISOString(),
+    ...{ id, state, requestedBy, entries, added, changed, disabled, refused },
+    full: row.isFull,
+    requestedAt: row.requestedAt.toISOString(),
     ...(startedAt === null ? {} : { startedAt: startedAt.toISOString() }),
     ...(endedAt === null ? {} : { endedAt: endedAt.toISOString() }),
     ...(error === null ? {} : { error })
