@@ -55,7 +55,14 @@ export class LdapService {
 function viewOf(row: LdapRunRow): RunView {
   const { id, state, requestedBy, entries, added, changed, disabled, refused, startedAt, endedAt, error } = row
   return {
-    ...{ id, state, requestedBy, entries, added, changed, disabled, refused },
+    id,
+    state,
+    requestedBy,
+    entries,
+    added,
+    changed,
+    disabled,
+    refused,
     full: row.isFull,
     requestedAt: row.requestedAt.toISOString(),
     ...(startedAt === null ? {} : { startedAt: startedAt.toISOString() }),
