@@ -15,7 +15,7 @@ const ldap = z
       .url({ protocol: /^ldaps?$/ })
       .refine(isProtected, 'must be ldaps, or ldap to a loopback address, without user and password')
       .optional()
-      .meta({ description: 'LDAP server that certificates are published to.' }),
+      .meta({ description: 'LDAP server that certificates are published to and accounts can be read from.' }),
     bindDn: z.string().min(1).optional().meta({ description: 'Distinguished name that the server signs in with.' }),
     passwordFile: z
       .string()
