@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -34,8 +34,11 @@ afterAll(async () => {
 })
 
 const signing = ['--store', 'store', '--outgoing', 'outgoing']
+const connected = (url: string, tokenFile: string): readonly string[] => [
+  '--url', url, '--trust', 'root.pem', '--token-file', tokenFile
+]
 const message = (url: string, ...argv: readonly string[]): Promise<Ended> =>
-  program.run('message', ...argv, '-o', 'json', '--url', url, '--trust', 'root.pem', '--token-file', 'token')
+  program.run('message', ...argv, '-o', 'json', ...connected(url, 'token'))
 const printed = ({ code, stdout, stderr }: Ended): unknown => {
   expect([code, stderr]).toEqual([0, ''])
   return JSON.parse(stdout)
@@ -72,4 +75,30 @@ it('Messages are sent and received at the command line, and a request waits ther
     failed: 0,
     waiting: 0
   })
+})
+
+it('Messages are signed at the command line with a key that the server holds, for another account too.', async () => {
+  const [subject, actor] = [await server.addPrincipal(), await server.addPrincipal()]
+  for (const [file, { token }] of [['subject', subject] as const, ['actor', actor] as const]) {
+    writeFileSync(join(directory, file), token, { mode: 0o600 })
+  }
+  const context = (as: string, ...argv: readonly string[]): Promise<Ended> =>
+    program.run('context', ...argv, ...connected(server.url, as))
+  const json = ['-o', 'json'] as const
+  printed(await message(server.url, 'create', 'signed', '--authenticate'))
+  expect(printed(await context('subject', 'register', ...json))).toMatchObject({ serial: expect.any(String) as string })
+  expect(printed(await context('subject', 'keys', ...json))).toMatchObject([{ kind: 'internal' }])
+
+  const { sid } = actor.row
+  const given = await context('subject', 'delegate', sid, '--token-out', 'act.token', ...json)
+  const delegation = printed(given) as { id: string }
+  expect(delegation).toMatchObject({ actor: sid, subject: subject.row.sid })
+  expect(given.stdout).not.toContain(readFileSync(join(directory, 'act.token'), 'utf8'))
+  const sending = ['send', 'signed', 'order.txt', 'order.txt', '--on-behalf-of', 'act.token', ...json]
+  expect(printed(await context('actor', ...sending))).toMatchObject({ sender: subject.row.sid })
+  expect(printed(await message(server.url, 'receive', 'signed', '--most', '5'))).toMatchObject(
+    [1, 2].map(() => ({ level: 'integrity', body: 'two reams', senderName: `EXAMPLE\\${subject.row.samAccountName}` }))
+  )
+  expect((await context('subject', 'revoke', delegation.id)).code).toBe(0)
+  expect((await context('actor', ...sending)).code).toBe(5)
 })

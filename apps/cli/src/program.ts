@@ -17,6 +17,7 @@ import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js'
 import { registerKey } from './key.js'
 import { errorLine } from './output.js'
 import { registerMessage } from './message.js'
+import { registerContext } from './context.js'
 import { registerQueue } from './queue.js'
 import { registerOperator } from './operator.js'
 import { registerRequest } from './request.js'
@@ -43,6 +44,7 @@ export function createProgram(): Command {
   registerTemplate(program)
   registerQueue(program)
   registerMessage(program)
+  registerContext(program)
   registerClient(program)
   registerAudit(program)
   registerWebhook(program)
