@@ -35,7 +35,12 @@ afterAll(async () => {
 
 const signing = ['--store', 'store', '--outgoing', 'outgoing']
 const connected = (url: string, tokenFile: string): readonly string[] => [
-  '--url', url, '--trust', 'root.pem', '--token-file', tokenFile
+  '--url',
+  url,
+  '--trust',
+  'root.pem',
+  '--token-file',
+  tokenFile
 ]
 const message = (url: string, ...argv: readonly string[]): Promise<Ended> =>
   program.run('message', ...argv, '-o', 'json', ...connected(url, 'token'))
@@ -85,7 +90,7 @@ it('Messages are signed at the command line with a key that the server holds, fo
   const context = (as: string, ...argv: readonly string[]): Promise<Ended> =>
     program.run('context', ...argv, ...connected(server.url, as))
   const json = ['-o', 'json'] as const
-  printed(await message(server.url, 'create', 'signed', '--authenticate'))
+  printed(await message(server.url, 'create', 'signed', '--authenticate', '--access', `${subject.row.sid}=write`))
   expect(printed(await context('subject', 'register', ...json))).toMatchObject({ serial: expect.any(String) as string })
   expect(printed(await context('subject', 'keys', ...json))).toMatchObject([{ kind: 'internal' }])
 
@@ -97,7 +102,7 @@ it('Messages are signed at the command line with a key that the server holds, fo
   const sending = ['send', 'signed', 'order.txt', 'order.txt', '--on-behalf-of', 'act.token', ...json]
   expect(printed(await context('actor', ...sending))).toMatchObject({ sender: subject.row.sid })
   expect(printed(await message(server.url, 'receive', 'signed', '--most', '5'))).toMatchObject(
-    [1, 2].map(() => ({ level: 'integrity', body: 'two reams', senderName: `EXAMPLE\\${subject.row.samAccountName}` }))
+    [1, 2].map(() => ({ level: 'integrity', body: 'two reams', senderName: `EXAMPLE\\${subject.row.accountName}` }))
   )
   expect((await context('subject', 'revoke', delegation.id)).code).toBe(0)
   expect((await context('actor', ...sending)).code).toBe(5)
