@@ -86,7 +86,13 @@ async function saveUnderLoad(): Promise<void> {
   await postgres.run('pg_dump', '--format=custom', `--file=${directory.at('certkeep.dump')}`, 'certkeep')
   await copyHome('dump')
   await mkdir(directory.at('base'))
-  await postgres.run('pg_basebackup', '--pgdata', join(directory.at('base'), 'data'), '--wal-method=stream')
+  await postgres.run(
+    'pg_basebackup',
+    '--pgdata',
+    join(directory.at('base'), 'data'),
+    '--wal-method=stream',
+    '--checkpoint=fast'
+  )
   await copyHome('base')
   savedFrom = given.length
   await vi.waitUntil(() => given.length > savedFrom + 3, patience)
