@@ -182,10 +182,14 @@ describe('a security context whose key the server holds', () => {
     const context = await admin.contexts.withImpersonation(delegation.subjectToken, as => as.getSecurityContextEx())
     expect(context.sid).toBe(sid)
     await send(admin, context)
-    await admin.queues.sendAll(queue, [{ body: Buffer.from(SECRET), journal: JOURNAL.DEADLETTER }], {
-      securityContext: context,
-      level: 'privacy'
-    })
+    await admin.queues.sendMessage(
+      queue,
+      { body: Buffer.from(SECRET), journal: JOURNAL.DEADLETTER },
+      {
+        securityContext: context,
+        level: 'privacy'
+      }
+    )
     expect((await receive()).map(({ sender: by, level }) => [by?.sid, level])).toEqual([
       [sid, 'integrity'],
       [sid, 'privacy']
@@ -240,7 +244,8 @@ describe('a security context whose key the server holds', () => {
     for (const changes of wrong) {
       const refused = await exchange(changes)
       expect(refused.status).toBe(400)
-      expect(refused.json()).toMatchObject({ code: 'MQ_ERROR_INVALID_PARAMETER', error: 'invalid_request' })
+      const error = 'grant_type' in changes ? 'unsupported_grant_type' : 'invalid_request'
+      expect(refused.json()).toMatchObject({ code: 'MQ_ERROR_INVALID_PARAMETER', error })
     }
     const token = issued.access_token
     const headers = { 'content-type': 'application/json' }

@@ -88,11 +88,13 @@ export class MessageQueues implements AsyncDisposable {
    */
   async send(queue: string, body: Uint8Array, options: SendOptions = {}): Promise<string> {
     const { level, signer, securityContext, encryptTo, ...properties } = options
-    const [id = ''] = await this.sendAll(
-      queue,
-      [{ ...properties, body }],
-      definedOnly({ level, signer, securityContext, encryptTo })
-    )
+    const protection = definedOnly({ level, signer, securityContext, encryptTo })
+    return this.sendMessage(queue, { ...properties, body }, protection)
+  }
+
+  /** {@link send} for a message that has its properties with it (MQSendMessage). */
+  async sendMessage(queue: string, message: OutgoingMessage, options: ProtectionOptions = {}): Promise<string> {
+    const [id = ''] = await this.sendAll(queue, [message], options)
     return id
   }
 

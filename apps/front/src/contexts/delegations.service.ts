@@ -76,7 +76,8 @@ export class Delegations {
       const [issue] = parsed.error.issues
       throw new TokenExchangeRefusal(
         'MQ_ERROR_INVALID_PARAMETER',
-        `"${issue?.path.join('.') ?? ''}" is missing or wrong.`
+        `"${issue?.path.join('.') ?? ''}" is missing or wrong.`,
+        issue?.path[0] === 'grant_type' ? 'unsupported_grant_type' : 'invalid_request'
       )
     }
     const now = this.clock.now()

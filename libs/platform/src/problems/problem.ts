@@ -48,8 +48,14 @@ export class InvalidRequest extends AppError {
 
 /** A refused exchange of tokens, told in the terms of OAuth 2.0 too, by which its clients go (RFC 8693, section 2.2.2). */
 export class TokenExchangeRefusal extends AppError {
-  /** Of RFC 6749, section 5.2. */
-  readonly error = 'invalid_request'
+  constructor(
+    code: ErrorCode,
+    message: string,
+    /** Of RFC 6749, section 5.2. */
+    readonly error: 'invalid_request' | 'unsupported_grant_type' = 'invalid_request'
+  ) {
+    super(code, message)
+  }
 }
 
 /** What a caller is told of an error. `reference` names this one occurrence, here and in the log. */
