@@ -52,7 +52,7 @@ export class CmcService {
   }
 
   private answered(row: RequestOutcome): Promise<Uint8Array> {
-    if (isSettled(row)) return this.fullResponses.of(row.id)
+    if (isSettled(row)) return this.fullResponses.of(row)
     throw new AppError(
       'unavailable',
       `Request ${row.id} has been taken and is not answered yet. Send it again in a moment.`
@@ -67,7 +67,7 @@ export class CmcService {
     }
     const { row } = await this.own.get({ caName: call.caName, id, requester: call.requester })
     if (row.publicKey !== null) query.verify(decodePublicKey(row.publicKey), { allowSha1: row.proofDigest === 'sha1' })
-    return this.fullResponses.of(row.id)
+    return this.fullResponses.of(row)
   }
 }
 

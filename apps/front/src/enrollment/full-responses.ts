@@ -4,6 +4,7 @@ import { decodeFullResponse, findProperty, FR_PROPERTIES, readFullResponseProper
 import { ResponseStore } from '@app/storage'
 import type { PropertyView } from './enrollment.schemas.js'
 import { OwnRequests, type RequestCall } from './own-requests.js'
+import { isAnswerDue, type Answered } from './request-view.js'
 
 /** The signed full responses and their properties (GetFullResponseProperty). */
 @Injectable()
@@ -16,14 +17,23 @@ export class FullResponses {
   /** DER. Throws `not_found` until there is one. */
   async get(call: RequestCall): Promise<Uint8Array> {
     const { row } = await this.own.get(call)
-    return this.of(row.id)
+    return this.of(row)
   }
 
-  /** The full response of a request that the caller has been shown to own. Throws `not_found` until there is one. */
-  async of(id: RequestId): Promise<Uint8Array> {
-    const response = await this.responses.find(id)
+  /**
+   * The full response of a request that the caller has been shown to own. Throws `not_found` until there is one, and
+   * `unavailable` while that of its state is being made: who was told "denied" is not given the signed "pending" from before.
+   */
+  async of(row: Answered & { readonly id: RequestId }): Promise<Uint8Array> {
+    if (isAnswerDue(row)) {
+      throw new AppError(
+        'unavailable',
+        `The full response that says what became of request ${row.id} is being made. Ask again.`
+      )
+    }
+    const response = await this.responses.find(row.id)
     if (response === undefined) {
-      throw new AppError('not_found', `Request ${id} has no full response yet. Ask again in a moment.`)
+      throw new AppError('not_found', `Request ${row.id} has no full response yet. Ask again in a moment.`)
     }
     return response.fullResponse
   }
@@ -35,7 +45,7 @@ export class FullResponses {
       throw new AppError('invalid_argument', `"${idOrName}" is no property of a full response (FR_PROP_*).`)
     }
     const { row } = await this.own.get(call)
-    const response = decodeFullResponse(await this.of(row.id))
+    const response = decodeFullResponse(await this.of(row))
     const value = readFullResponseProperty(response, entry.id, index)
     const { id, name, type } = entry
     return { id, name, type, index, value: plain(value) }

@@ -3,15 +3,22 @@ import { formatHresult, hresultOf } from '@app/cmc'
 import type { CaRow, RequestOutcome } from '@app/storage'
 import type { RequestView } from './enrollment.schemas.js'
 
+/** The state that a request is in, and the one that its full response tells of. */
+export type Answered = Pick<RequestOutcome, 'state' | 'respondedState'>
+
 /** Whether a client that waits has what it waits for: a decision or "pending", with its signed full response. */
-export function isSettled(row: RequestOutcome): boolean {
+export function isSettled(row: Answered): boolean {
   if (row.state === 'revoked') return true
-  if (row.state === 'received' || row.state === 'approved' || row.state === 'sealed') return false
-  return row.respondedState === row.state
+  return !isUnderWay(row) && row.respondedState === row.state
+}
+
+/** Whether a request is in a state whose signed full response is still to be made. */
+export function isAnswerDue(row: Answered): boolean {
+  return !isUnderWay(row) && !isSettled(row)
 }
 
 /** Whether a request has all it will get: an answer other than "pending", with its signed full response. */
-export function isResolved(row: RequestOutcome): boolean {
+export function isResolved(row: Answered): boolean {
   return row.state !== 'pending' && isSettled(row)
 }
 
@@ -45,4 +52,8 @@ export function requestView(row: RequestOutcome, ca: CaRow): RequestView {
 function statusOf(row: RequestOutcome): { readonly symbol: string; readonly value: number } {
   const refused = row.state === 'denied' || row.state === 'failed'
   return refused && row.failureCode !== null ? hresultOf(row.failureCode as ErrorCode) : { symbol: 'S_OK', value: 0 }
+}
+
+function isUnderWay({ state }: Answered): boolean {
+  return state === 'received' || state === 'approved' || state === 'sealed'
 }
