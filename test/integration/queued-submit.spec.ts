@@ -17,6 +17,7 @@ import {
 } from '@app/client'
 import { decodeCertificate } from '@app/x509'
 import { sendRequest, takeAnswer } from '../../examples/queued-submit.js'
+import { during } from '../helpers/database-faults.js'
 import { addMessageParty, type MessageParty } from '../helpers/message-parties.js'
 import { startTestServer, type TestServer } from '../helpers/server.js'
 import { submitBytes } from '../helpers/submission.js'
@@ -98,6 +99,24 @@ describe('a request as a queued call', () => {
     await sleep(300)
     expect(await requestCount()).toBe(count)
     expect(await queues.peek('answers')).toEqual([])
+  })
+
+  it('is recorded once and answered although its answer could not be stored at first', async () => {
+    const count = await requestCount()
+    const queues = caller.queues()
+    const binding = caller.binding(SUBMIT_ENDPOINT)
+    binding.setAuthInfo({ authnLevel: 6, identity: caller.signer })
+    const der = await newEnrollment().createRequest({ type: 'pkcs10', template: { name: 'UserSignature' } })
+    const fault = { table: 'message', on: 'INSERT', when: 'NEW.submitted_by IS NULL' } as const
+    const { callId } = await during(server, fault, () =>
+      submitQueued(binding, der, { ca: server.ca.name, responseQueue: 'answers' })
+    )
+    await server.sql(`UPDATE certkeep.message SET leased_until = now() WHERE leased_until IS NOT NULL`)
+    const answer = await receiveQueuedAnswer(queues, 'answers', { callId, wait: 20 })
+    expect(answer?.request.dispositionName).toBe('issued')
+    expect(await requestCount()).toBe(count + 1)
+    expect(await queues.peek('answers')).toEqual([])
+    expect(await server.sql(`SELECT id FROM certkeep.message WHERE place = 'dead-letter'`)).toEqual([])
   })
 
   it('has the outcome that it has over HTTP, and is refused for the same reasons', async () => {

@@ -12,9 +12,9 @@ import {
 } from '@app/messaging'
 import { LOG, rowFailure, type Logger } from '@app/platform'
 import { createStepRunner } from '@app/queue'
-import type { MessageQueueRow, MessageRow } from '@app/storage'
+import type { MessageRow } from '@app/storage'
 import { MessageSenders } from '../message-senders.js'
-import { CallAnswers } from './call-answers.js'
+import { CallAnswers, type AnsweredCall } from './call-answers.js'
 import { CallSubmission } from './call-submission.js'
 import { SubmitQueue, type TakenCalls } from './submit-queue.js'
 
@@ -79,25 +79,24 @@ export class SubmitCalls {
     })
     if (judged.verdict === 'duplicate') return
     if (judged.verdict === 'refused') return this.answers.end({ queue, row, lease, refusal: judged.class })
-    // 2. Submit it, and 3. answer.
-    await this.submit({ queue, row, lease }, judged.message)
+    // 2. Submit it. When that has to be tried again, it stays where it is until its lease ends.
+    const outcome = await this.submit(row, judged.message)
+    // failpoint: submit-call.recorded
+    // 3. Answer, and end the call. When this fails, 2 finds the request that is recorded then.
+    if (outcome !== undefined) await this.answers.end({ queue, row, lease, ...outcome })
   }
 
   private async submit(
-    taken: { readonly queue: MessageQueueRow; readonly row: MessageRow; readonly lease: string },
-    message: AcceptedMessage
-  ): Promise<void> {
-    const sid = message.sender?.sid ?? ''
-    const { messageId } = message.fields
+    row: MessageRow,
+    { sender, fields: { messageId }, body }: AcceptedMessage
+  ): Promise<Pick<AnsweredCall, 'answer' | 'refusal'> | undefined> {
+    const sid = sender?.sid ?? ''
     try {
-      const body = await this.submission.submit({ sid, messageId, args: argumentsOf(message.body) })
-      await this.answers.end({ ...taken, answer: { sid, body } })
+      return { answer: { sid, body: await this.submission.submit({ sid, messageId, args: argumentsOf(body) }) } }
     } catch (error) {
-      // It stays where it is until its lease ends.
-      if (isAppError(error, 'rate_limited')) return
-      const failure = rowFailure(error, taken.row, this.log)
-      const body = this.submission.refuse(failure)
-      await this.answers.end({ ...taken, refusal: 'NACK_RECEIVE_REJECTED', answer: { sid, body } })
+      if (isAppError(error, 'rate_limited')) return undefined
+      const told = this.submission.refuse(rowFailure(error, row, this.log))
+      return { refusal: 'NACK_RECEIVE_REJECTED', answer: { sid, body: told } }
     }
   }
 }
