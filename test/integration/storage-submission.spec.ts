@@ -122,6 +122,17 @@ describe('submissions that come together', () => {
 })
 
 describe('the same request again', () => {
+  it('is one request with one event, beside others that come at the same time', async () => {
+    const [twice, other] = [requestSample(setting), requestSample(setting)]
+    const settled = await Promise.all(
+      [twice, other, twice, twice].map(request => requests.submit(request, undefined, { actor: 'EXAMPLE\\twice' }))
+    )
+    const ids = settled.map(({ id }) => id)
+    expect([ids[2], ids[3]]).toEqual([ids[0], ids[0]])
+    expect(settled.filter(({ fresh }) => fresh)).toHaveLength(2)
+    for (const id of new Set(ids)) expect(await eventsOf(id)).toMatchObject([{ action: 'request.submitted' }])
+  })
+
   it('is one request for 20 parallel calls under one idempotency key', async () => {
     const request = requestSample(setting, { idempotencyKey: 'twenty' })
     const calls = Array.from({ length: 20 }, () => requests.submit(request, envelope, BECAUSE))

@@ -3,7 +3,7 @@ import type { DataSource } from 'typeorm'
 import { inBatches } from './batches.js'
 import { snakeCase } from './entity.js'
 import { query, queryOne, type Statement } from './sql.js'
-import { batchSizeFor, insertTogether, isBatchable } from './submission-batches.js'
+import { batchSizeFor, hasRepeats, insertTogether, isBatchable } from './submission-batches.js'
 import { COLUMNS, storable, submissionValues, type NewRequest, type Submission } from './submission-row.js'
 
 /** What became of a submission. */
@@ -109,7 +109,7 @@ export class Submissions {
     const each = (batch: readonly Submission[]): Promise<readonly Outcome[]> =>
       Promise.allSettled(batch.map(submission => this.insertOne(submission)))
     return inBatches(batchSizeFor, async batch => {
-      if (batch.length === 1) return each(batch)
+      if (batch.length === 1 || hasRepeats(batch)) return each(batch)
       try {
         const ids = await insertTogether(this.dataSource, batch, isEnveloped)
         return ids.map(value => ({ status: 'fulfilled', value }))

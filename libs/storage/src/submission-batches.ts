@@ -84,9 +84,14 @@ function keyOf({ caId, requesterId, requestDigest }: Identity): string {
   return `${caId} ${requesterId} ${toHex(requestDigest)}`
 }
 
+/** Whether the same request is there twice: a batch has an event for each that it was given, recorded or not. */
+export function hasRepeats(submissions: readonly Submission[]): boolean {
+  return new Set(submissions.map(({ request }) => keyOf(request))).size < submissions.length
+}
+
 /**
- * Inserts submissions that {@link isBatchable} holds for, all with an envelope or all without, in one statement, which is
- * a transaction of its own. Gives the id of each; undefined for one that another excludes, of the batch or from before.
+ * Inserts submissions that {@link isBatchable} holds for and that have no repeats, all with an envelope or all without, in
+ * one statement, which is a transaction of its own. Gives the id of each; undefined for one that another excludes.
  */
 export async function insertTogether(
   dataSource: DataSource,
@@ -97,11 +102,5 @@ export async function insertTogether(
   const values = submissions.flatMap(submissionValues)
   const rows = await query<Identity & { readonly id: RequestId }>(dataSource, undefined, statement as Statement, values)
   const ids = new Map(rows.map(row => [keyOf(row), row.id]))
-  return submissions.map(({ request }) => {
-    const key = keyOf(request)
-    const id = ids.get(key)
-    // The same bytes twice are one request, and the second is told so.
-    ids.delete(key)
-    return id
-  })
+  return submissions.map(({ request }) => ids.get(keyOf(request)))
 }
